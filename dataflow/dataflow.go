@@ -1,0 +1,312 @@
+// Package dataflow is the contract between typed operators (package stream)
+// and the untyped runtime that drives them (package taskmanager/worker).
+//
+// A task is a chain of operators built by a Program for one subtask of one
+// vertex. The runtime owns the task's goroutine, its channels and its
+// checkpoints; the chain owns the types. Everything of a chain is called on
+// the task's goroutine only, so nothing here locks: work from elsewhere enters
+// through Env.Mailbox.
+//
+// Invariants, cited by name in both packages:
+//
+//	one-owner      a batch or buffer has one owner; sending it gives it away.
+//	immutable      a record is never changed once it was emitted.
+//	in-band        watermarks and idleness travel inside batches and buffers,
+//	               barriers and ends of data between them.
+//	flush-first    the runtime calls OutputPort.Flush before it sends an event.
+package dataflow
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"time"
+
+	"goflink/conf"
+	"goflink/graph"
+	"goflink/metrics"
+	"goflink/state"
+)
+
+// Watermark and timestamp limits, in milliseconds since the epoch.
+const (
+	MinWatermark = math.MinInt64 // no watermark was seen
+	MaxWatermark = math.MaxInt64 // no further record will come
+	NoTimestamp  = math.MinInt64 // the record has no event time
+)
+
+// Rec is a record in flight: a value and its event time in milliseconds, or
+// NoTimestamp.
+type Rec[T any] struct {
+	V  T
+	TS int64
+}
+
+// Input is the typed receiving end of an operator inside a chain. The record
+// is only valid during the call: the caller uses its memory again.
+type Input[T any] interface {
+	Collect(r *Rec[T]) error
+	// Watermark tells that no record with TS <= ts will follow.
+	Watermark(ts int64) error
+	// Status tells that the input became idle (true) or active again.
+	Status(idle bool) error
+}
+
+// Batch is a typed slice of records handed to a task of the same process
+// without serialisation (see stream's typedBatch). It also counts against the
+// channel's credit.
+type Batch interface {
+	Rows() int
+	// Release gives the memory back to its pool; the batch must not be used
+	// afterwards.
+	Release()
+}
+
+// BufferSize is the size of a network buffer
+// (taskmanager.memory.segment-size). A single record that does not fit gets a
+// larger buffer of its own.
+const BufferSize = 32 << 10
+
+// Buffer holds encoded records of one channel on their way to another
+// process. Data has the length written so far; append to it.
+type Buffer struct {
+	Data []byte
+	Rows int
+}
+
+// ChannelWriter is the sending end of one channel of an outgoing edge.
+//
+// A send never blocks while the channel has credit or overdraft left; without
+// credit it sets *Env.Blocked, and the chain returns to the runtime after the
+// current record. When the overdraft is used up too, a send blocks until there
+// is credit or the task is cancelled (then it returns an error).
+type ChannelWriter interface {
+	// Local is true when the receiver runs in this process: use SendBatch.
+	Local() bool
+	SendBatch(b Batch) error
+	// NewBuffer returns an empty buffer with room for n bytes at least.
+	NewBuffer(n int) *Buffer
+	SendBuffer(b *Buffer) error
+}
+
+// OutputPort is the typed sending end of one outgoing edge. The runtime calls
+// Flush before it sends a barrier or an end of data and after the buffer
+// time-out.
+type OutputPort interface {
+	// Flush sends what is pending in all channels.
+	Flush() error
+	// Pending is true when Flush would send something.
+	Pending() bool
+	// Rows is the number of records emitted so far, for numRecordsOut.
+	Rows() int64
+}
+
+// InputPort is the typed receiving end of one incoming edge. It decodes, keeps
+// watermarks per channel (see Valve) and pushes records into the chain.
+//
+// Both Process methods stop early, after a record, when *Env.Blocked became
+// true or Env.Yield asks for it; they return how far they got: rows of the
+// batch, or bytes of the buffer, and are called again with that position. The
+// runtime releases the batch or buffer when the position reached its end
+// (Batch: from == Rows() and done is true).
+type InputPort interface {
+	ProcessBatch(ch int, b Batch, from int) (next int, done bool, err error)
+	ProcessBytes(ch int, data []byte, from int) (next int, done bool, err error)
+	// ChannelEnded tells that no more data comes on ch; its watermark no
+	// longer holds others back.
+	ChannelEnded(ch int) error
+	// Rows is the number of records received so far, for numRecordsIn.
+	Rows() int64
+}
+
+// PollStatus is what a source says after Poll.
+type PollStatus int
+
+const (
+	// More: call again at once.
+	More PollStatus = iota
+	// Waiting: nothing to emit until Ready is signalled.
+	Waiting
+	// Finished: a bounded source emitted everything, MaxWatermark included.
+	Finished
+)
+
+// Source heads the chain of a source task. The Operator of the same chain
+// position snapshots its splits.
+type Source interface {
+	// Poll emits a bounded number of records (and watermarks) downstream, at
+	// most until *Env.Blocked.
+	Poll() (PollStatus, error)
+	// Ready is signalled (never closed) when Poll may have more after Waiting.
+	// It is nil for a source that needs no waking.
+	Ready() <-chan struct{}
+	// AddSplits hands over encoded splits from the enumerator.
+	AddSplits(splits [][]byte) error
+	NoMoreSplits() error
+	// Stop ends the source before its end of data. With drain it emits
+	// MaxWatermark first. Poll is not called afterwards.
+	Stop(drain bool) error
+}
+
+// Operator is one operator of a chain, without its types. The runtime calls
+// the methods upstream first.
+type Operator interface {
+	ID() string
+	// Open restores state and readies the operator; called downstream first,
+	// so that whoever emits in Open finds its consumers ready.
+	Open(ctx context.Context) error
+	// PrepareBarrier runs before the barrier is sent on; may emit.
+	PrepareBarrier(checkpointID int64) error
+	// Snapshot is the synchronous part of a checkpoint, after the barrier was
+	// sent on. It must not emit.
+	Snapshot(c Checkpoint) (OperatorSnapshot, error)
+	// CheckpointComplete commits what the checkpoint made durable.
+	CheckpointComplete(checkpointID int64) error
+	CheckpointAborted(checkpointID int64) error
+	// Finish runs once after the end of data; may emit.
+	Finish() error
+	// CommitFinal commits everything when the job runs without checkpoints.
+	CommitFinal() error
+	// Close frees resources; called always, also after a failure.
+	Close() error
+}
+
+// Checkpoint says what is being taken.
+type Checkpoint struct {
+	ID        int64
+	Timestamp time.Time
+	Kind      string // checkpoint, savepoint, stop, final
+	Format    string // canonical, native
+	Epoch     int64  // of the JobManager, for file names
+}
+
+// ListMode tells how a list state is divided among subtasks at restore.
+type ListMode string
+
+// The modes of operator list state.
+const (
+	ListSplit     ListMode = "split"     // evenly
+	ListUnion     ListMode = "union"     // everything to everyone
+	ListBroadcast ListMode = "broadcast" // each subtask holds the same
+)
+
+// ListState is one named operator state, encoded.
+type ListState struct {
+	Name   string
+	Mode   ListMode
+	Items  [][]byte
+	Schema []byte // codec.Schema, binary
+}
+
+// OperatorSnapshot is what Snapshot returns: the list states as they are, and
+// the asynchronous part of the keyed state (nil when there is none).
+type OperatorSnapshot struct {
+	Lists []ListState
+	Keyed state.Snapshot
+}
+
+// OperatorRestore is what an operator gets back.
+type OperatorRestore struct {
+	Lists []ListState
+	Keyed []state.Handle // clipped to Env.KeyGroups by the backend
+}
+
+// Chain is a task ready to run.
+type Chain struct {
+	Source    Source       // nil for a task with inputs
+	Inputs    []InputPort  // by Edge.input_index
+	Outputs   []OutputPort // by Edge.output_index
+	Operators []Operator   // upstream first
+	// NextTimer is the earliest processing-time timer, in milliseconds.
+	NextTimer func() (ms int64, ok bool)
+	// FireTimers runs processing-time timers due at now.
+	FireTimers func(nowMS int64) error
+}
+
+// Env is what the runtime gives a chain when it is built.
+type Env struct {
+	Ctx            context.Context // cancelled with the task
+	JobID          string
+	JobName        string
+	VertexID       string
+	TaskName       string // "Map (1/4)"
+	Subtask        int
+	Parallelism    int
+	MaxParallelism int
+	Attempt        int
+	Epoch          int64
+	Host           string
+	KeyGroups      state.Range
+
+	// InputChannels is the number of channels of incoming edge i.
+	InputChannels []int
+	// Outputs are the channels of outgoing edge i, by target subtask.
+	Outputs [][]ChannelWriter
+
+	// Blocked is set by a send that found no credit; owned by the task's
+	// goroutine, read between records.
+	Blocked *bool
+
+	// State opens keyed state: kind, folder, budget and key groups are set.
+	// Restore is filled in per operator by RestoreOf.
+	State state.Env
+	// RestoreOf returns what the checkpoint holds for an operator, and false
+	// when the task starts afresh.
+	RestoreOf func(operatorID string) (OperatorRestore, bool)
+
+	// Mailbox runs f on the task's goroutine, between records. Safe from any
+	// goroutine; false when the task has ended.
+	Mailbox func(f func() error) bool
+	// Go runs f on a goroutine that the task owns: its context ends with the
+	// task and the task waits for it. An error fails the task.
+	Go func(name string, f func(ctx context.Context) error)
+	// Now is the processing time; a test may use its own clock.
+	Now func() time.Time
+	// RequestSplit asks the operator's enumerator for a split.
+	RequestSplit func(operatorID string)
+
+	Conf    *conf.Config
+	Metrics *metrics.Group
+	Log     *slog.Logger
+	// Out is where print sinks write: the container's .out file.
+	Out Printer
+	// Files opens file systems by URI.
+	Files FileSystems
+}
+
+// Enumerator finds the splits of a source and hands them to readers. It runs
+// in the coordinator; its methods are called on one goroutine.
+type Enumerator interface {
+	// Start begins afresh (restored nil) or from a snapshot.
+	Start(ctx EnumeratorContext, restored []byte) error
+	// Request is a reader's wish for a split.
+	Request(subtask int, host string) error
+	Snapshot(checkpointID int64) ([]byte, error)
+	CheckpointComplete(checkpointID int64) error
+	Close() error
+}
+
+// EnumeratorContext is what an enumerator may do.
+type EnumeratorContext interface {
+	Context() context.Context
+	Parallelism() int
+	Assign(subtask int, splits [][]byte)
+	NoMoreSplits(subtask int)
+	// Run calls f away from the enumerator's goroutine, then done on it.
+	Run(f func(ctx context.Context) error, done func(error) error)
+	// Every calls f on the enumerator's goroutine each interval until the end.
+	Every(interval time.Duration, f func() error)
+	Conf() *conf.Config
+	Files() FileSystems
+	Log() *slog.Logger
+}
+
+// Program is a rebuilt graph: what launch hands to the runtime.
+type Program interface {
+	// JobGraph is the chained graph with its fingerprint.
+	JobGraph() *graph.JobGraph
+	// BuildChain makes the task of one subtask.
+	BuildChain(vertexID string, env *Env) (*Chain, error)
+	// NewEnumerator makes the enumerator of a source operator.
+	NewEnumerator(operatorID string) (Enumerator, error)
+}
