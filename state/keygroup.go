@@ -1,0 +1,73 @@
+package state
+
+import (
+	"fmt"
+
+	"github.com/spaolacci/murmur3"
+)
+
+const (
+	// MinDefaultMaxParallelism and MaxMaxParallelism bound the max parallelism as Flink does: a default is never
+	// below 128, and none is above 32768 (key groups are 16 bits wide in every format).
+	MinDefaultMaxParallelism = 128
+	MaxMaxParallelism        = 1 << 15
+)
+
+// KeyGroup returns the key group of an encoded key: murmur3 (32 bits, seed 0) modulo maxParallelism. It is fixed
+// for ever by golden vectors, because checkpoints and the exchange both depend on it.
+func KeyGroup(encodedKey []byte, maxParallelism int) int {
+	return int(murmur3.Sum32(encodedKey) % uint32(maxParallelism))
+}
+
+// Range is a half-open range [Start, End) of key groups.
+type Range struct {
+	Start, End int
+}
+
+// Len is the number of key groups in r.
+func (r Range) Len() int { return max(0, r.End-r.Start) }
+
+// Empty says that r holds no key group.
+func (r Range) Empty() bool { return r.End <= r.Start }
+
+// Contains says whether the key group is in r.
+func (r Range) Contains(keyGroup int) bool { return r.Start <= keyGroup && keyGroup < r.End }
+
+// Intersect returns the key groups in both ranges.
+func (r Range) Intersect(o Range) Range {
+	x := Range{max(r.Start, o.Start), min(r.End, o.End)}
+	if x.Empty() {
+		return Range{}
+	}
+	return x
+}
+
+// String renders r as Flink does, with an inclusive end.
+func (r Range) String() string {
+	if r.Empty() {
+		return "[]"
+	}
+	return fmt.Sprintf("[%d, %d]", r.Start, r.End-1)
+}
+
+// KeyGroupRange returns the key groups of one subtask, by Flink's arithmetic.
+func KeyGroupRange(maxParallelism, parallelism, index int) Range {
+	start := (index*maxParallelism + parallelism - 1) / parallelism
+	end := ((index+1)*maxParallelism - 1) / parallelism
+	return Range{start, end + 1}
+}
+
+// SubtaskFor returns the index of the subtask that owns a key group.
+func SubtaskFor(keyGroup, maxParallelism, parallelism int) int {
+	return keyGroup * parallelism / maxParallelism
+}
+
+// DefaultMaxParallelism is the max parallelism of an operator that sets none: one and a half times its
+// parallelism, rounded up to a power of two, within Flink's bounds.
+func DefaultMaxParallelism(parallelism int) int {
+	want, p := parallelism+parallelism/2, MinDefaultMaxParallelism
+	for p < want && p < MaxMaxParallelism {
+		p *= 2
+	}
+	return p
+}
