@@ -36,3 +36,11 @@ const (
 	RoleCoordinator = "coordinator"
 	RoleTaskManager = "taskmanager"
 )
+
+// A job binary carries the marker MarkerHead + MarkerTail, so that a client
+// can tell one without running it. The halves are apart so that the client
+// itself does not carry it.
+const (
+	MarkerHead = "goflink:job-"
+	MarkerTail = "program;"
+)
