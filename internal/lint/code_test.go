@@ -5,8 +5,6 @@ import (
 	"go/token"
 	"strings"
 	"testing"
-
-	"goflink/conf"
 )
 
 // goOwners are the functions that may start a goroutine with a plain go
@@ -147,12 +145,4 @@ func takesError(args []ast.Expr) bool {
 		}
 	}
 	return false
-}
-
-func TestConfigurationKeysAreDocumented(t *testing.T) {
-	for _, o := range conf.Options() {
-		if strings.TrimSpace(o.Doc) == "" {
-			t.Errorf("configuration key %s has no description", o.Key)
-		}
-	}
 }
