@@ -8,22 +8,22 @@ import (
 
 // confDefaults are the properties of Hadoop's *-default.xml that we use.
 var confDefaults = map[string]string{
-	"fs.defaultFS":                                   "file:///",
-	"hadoop.security.authentication":                 "simple",
-	"hadoop.security.authorization":                  "false",
-	"hadoop.rpc.protection":                          "authentication",
-	"hadoop.security.token.service.use_ip":           "true",
-	"ipc.client.fallback-to-simple-auth-allowed":     "false",
-	"yarn.resourcemanager.hostname":                  "0.0.0.0",
-	"yarn.resourcemanager.address":                   "${yarn.resourcemanager.hostname}:8032",
-	"yarn.resourcemanager.scheduler.address":         "${yarn.resourcemanager.hostname}:8030",
-	"yarn.resourcemanager.webapp.address":            "${yarn.resourcemanager.hostname}:8088",
-	"yarn.resourcemanager.webapp.https.address":      "${yarn.resourcemanager.hostname}:8090",
-	"yarn.resourcemanager.connect.max-wait.ms":       "900000",
-	"yarn.resourcemanager.connect.retry-interval.ms": "30000",
-	"yarn.resourcemanager.ha.enabled":                "false",
-	"yarn.resourcemanager.am.max-attempts":           "2",
-	"yarn.http.policy":                               "HTTP_ONLY",
+	"fs.defaultFS":                                             "file:///",
+	"hadoop.security.authentication":                           "simple",
+	"hadoop.security.authorization":                            "false",
+	"hadoop.rpc.protection":                                    "authentication",
+	"hadoop.security.token.service.use_ip":                     "true",
+	"ipc.client.fallback-to-simple-auth-allowed":               "false",
+	"yarn.resourcemanager.hostname":                            "0.0.0.0",
+	"yarn.resourcemanager.address":                             "${yarn.resourcemanager.hostname}:8032",
+	"yarn.resourcemanager.scheduler.address":                   "${yarn.resourcemanager.hostname}:8030",
+	"yarn.resourcemanager.webapp.address":                      "${yarn.resourcemanager.hostname}:8088",
+	"yarn.resourcemanager.webapp.https.address":                "${yarn.resourcemanager.hostname}:8090",
+	"yarn.resourcemanager.connect.max-wait.ms":                 "900000",
+	"yarn.resourcemanager.connect.retry-interval.ms":           "30000",
+	"yarn.resourcemanager.ha.enabled":                          "false",
+	"yarn.resourcemanager.am.max-attempts":                     "2",
+	"yarn.http.policy":                                         "HTTP_ONLY",
 	"yarn.client.application-client-protocol.poll-interval-ms": "200",
 	"dfs.client.use.datanode.hostname":                         "false",
 	"dfs.data.transfer.protection":                             "",
@@ -81,8 +81,12 @@ func (c *Conf) Protection() ([]string, error) {
 
 // IsNameservice tells whether the authority of an hdfs URI is a logical name (HDFS HA or federation).
 func (c *Conf) IsNameservice(authority string) bool {
-	_, ok := c.Lookup("dfs.ha.namenodes." + authority)
-	return ok && authority != ""
+	if authority == "" {
+		return false
+	}
+	_, ha := c.Lookup("dfs.ha.namenodes." + authority)
+	_, single := c.Lookup("dfs.namenode.rpc-address." + authority)
+	return ha || single
 }
 
 // NamenodeAddresses gives the NameNodes behind the authority of an hdfs URI ("nameservice1", "host:8020",
@@ -102,6 +106,10 @@ func (c *Conf) NamenodeAddresses(authority string) (addrs []string, logical bool
 			return nil, false, err
 		}
 		return []string{addr}, false, nil
+	}
+	if addr, ok := c.Lookup("dfs.namenode.rpc-address." + authority); ok {
+		addr, err := withPort(addr, portNamenode)
+		return []string{addr}, true, err
 	}
 	for _, id := range c.Strings("dfs.ha.namenodes." + authority) {
 		key := "dfs.namenode.rpc-address." + authority + "." + id

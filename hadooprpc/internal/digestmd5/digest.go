@@ -242,3 +242,6 @@ func has(list, v string) bool {
 	}
 	return false
 }
+
+// QOP is the quality of protection that the client chose.
+func (s *Server) QOP() string { return s.params.QOP }
