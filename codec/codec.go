@@ -20,10 +20,16 @@
 // goroutines.
 package codec
 
+import (
+	"reflect"
+	"unsafe"
+)
+
 // Codec encodes, decodes and copies values of one type. A Codec is safe for concurrent use.
 type Codec[T any] interface {
 	// Append appends the encoding of *v to dst. It does not fail for a type that compiled; a protobuf message
-	// that protobuf itself refuses (a string that is not UTF-8) panics.
+	// that protobuf itself refuses (a string that is not UTF-8) panics. The order of a map's entries is not
+	// fixed.
 	Append(dst []byte, v *T) []byte
 	// Decode reads one value from the front of src into *v, which is overwritten whole, and returns how many
 	// bytes it took. Strings and slices are copied out of src. After an error *v is unspecified.
@@ -49,16 +55,59 @@ type KeyCodec[K any] interface {
 	Schema() *Schema
 }
 
-// Coder is implemented by *T when T brings its own encoding. The encoding must delimit itself: DecodeFrom gets
-// bytes that may go on behind the value and returns how many it took; it must check every length against src
-// and keep no reference into it.
+// Coder is implemented by *T when T brings its own encoding. DecodeFrom gets exactly the bytes that AppendTo
+// appended (the length is written beside them); it must check them and keep no reference into them. A copy of
+// such a value, where its Go type is not flat, is its encoding decoded again.
+//
+// A struct with unexported fields that has the standard AppendBinary (or MarshalBinary) and UnmarshalBinary is
+// encoded by these; an error of the former is a panic, because Append has no way to report it.
 type Coder interface {
 	AppendTo(dst []byte) []byte
-	DecodeFrom(src []byte) (int, error)
+	DecodeFrom(src []byte) error
 }
 
-// Cloner is implemented beside Coder by types that can copy themselves; without it a copy is an encoding
-// decoded again.
-type Cloner[T any] interface {
-	Clone() T
+type planCodec[T any] struct {
+	p      *plan
+	schema *Schema
 }
+
+// For compiles the codec of T, or says which field of T cannot be encoded and what to do about it.
+//
+// Encodable are booleans, integers, floats, strings, []byte, time.Time (to the nanosecond, with the offset of
+// its zone), time.Duration, arrays, slices, maps, structs, pointers, protobuf message pointers and types with
+// methods of their own (Coder). Nil and empty slices stay apart. A field tag `codec:"name"` names a field for
+// schema evolution, `codec:"-"` leaves it out; an unexported field without that tag is an error, because its
+// content would be lost without a word.
+func For[T any]() (Codec[T], error) {
+	t := reflect.TypeFor[T]()
+	p, schema, err := compile(t)
+	if err != nil {
+		return nil, err
+	}
+	return &planCodec[T]{p, schema}, nil
+}
+
+func (c *planCodec[T]) Append(dst []byte, v *T) []byte {
+	return appendAll(c.p.ins, dst, unsafe.Pointer(v))
+}
+
+func (c *planCodec[T]) Decode(src []byte, v *T) (int, error) {
+	if c.p.partial {
+		var zero T
+		*v = zero
+	}
+	return decodeAll(c.p.ins, src, unsafe.Pointer(v))
+}
+
+func (c *planCodec[T]) Copy(v T) T {
+	if len(c.p.deep) == 0 {
+		return v
+	}
+	x := v
+	copyAll(c.p.deep, unsafe.Pointer(&x))
+	return x
+}
+
+func (c *planCodec[T]) Flat() bool { return len(c.p.deep) == 0 }
+
+func (c *planCodec[T]) Schema() *Schema { return c.schema }

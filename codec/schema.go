@@ -1,5 +1,11 @@
 package codec
 
+import (
+	"hash/fnv"
+	"strconv"
+	"strings"
+)
+
 // Kind is the kind of a schema node. The numbers are part of the format.
 type Kind uint8
 
@@ -44,4 +50,142 @@ type Schema struct {
 type Field struct {
 	Name   string
 	Schema *Schema
+}
+
+var kindNames = [...]string{
+	Invalid: "invalid", Bool: "bool", Int8: "int8", Int16: "int16", Int32: "int32", Int64: "int64",
+	Uint8: "uint8", Uint16: "uint16", Uint32: "uint32", Uint64: "uint64", Float32: "float32", Float64: "float64",
+	String: "string", Bytes: "bytes", Time: "time", Duration: "duration", Array: "array", Slice: "slice", Map: "map",
+	Struct: "struct", Pointer: "pointer", Proto: "proto", Custom: "custom",
+}
+
+// String is the name of the kind.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "kind " + strconv.Itoa(int(k))
+}
+
+// String renders the schema on one line, such as
+//
+//	main.Click{User string, At time, Tags []string}
+func (s *Schema) String() string {
+	var b strings.Builder
+	s.render(&b)
+	return b.String()
+}
+
+func (s *Schema) render(b *strings.Builder) {
+	if s == nil {
+		b.WriteString("none")
+		return
+	}
+	switch s.Kind {
+	case Array:
+		b.WriteString("[" + strconv.Itoa(s.Len) + "]")
+		s.Elem.render(b)
+	case Slice:
+		b.WriteString("[]")
+		s.Elem.render(b)
+	case Pointer:
+		b.WriteString("*")
+		s.Elem.render(b)
+	case Map:
+		b.WriteString("map[")
+		s.Key.render(b)
+		b.WriteString("]")
+		s.Elem.render(b)
+	case Proto, Custom:
+		b.WriteString(s.Kind.String() + " " + s.Name)
+	case Struct:
+		b.WriteString(s.Name + "{")
+		for i, f := range s.Fields {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(f.Name + " ")
+			f.Schema.render(b)
+		}
+		b.WriteString("}")
+	default:
+		b.WriteString(s.Kind.String())
+	}
+}
+
+// Equal says that both schemas describe the same encoding with the same field names. Go type names of structs do
+// not count: a type may move or be renamed.
+func (s *Schema) Equal(o *Schema) bool {
+	if s == nil || o == nil {
+		return s == o
+	}
+	if s.Kind != o.Kind || s.Len != o.Len || len(s.Fields) != len(o.Fields) {
+		return false
+	}
+	if s.Kind != Struct && s.Name != o.Name {
+		return false
+	}
+	for i, f := range s.Fields {
+		if f.Name != o.Fields[i].Name || !f.Schema.Equal(o.Fields[i].Schema) {
+			return false
+		}
+	}
+	return s.Key.Equal(o.Key) && s.Elem.Equal(o.Elem)
+}
+
+// Hash is a stable 64-bit hash (FNV-1a) of what Equal compares.
+func (s *Schema) Hash() uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write(s.appendTree(nil, false)) // never fails
+	return h.Sum64()
+}
+
+// Diff describes line by line what changed from s to next; it is empty when they are Equal.
+func (s *Schema) Diff(next *Schema) string {
+	var lines []string
+	diff(s, next, "", &lines)
+	return strings.Join(lines, "\n")
+}
+
+func diff(a, b *Schema, path string, lines *[]string) {
+	if a.Equal(b) {
+		return
+	}
+	if a == nil || b == nil || a.Kind != b.Kind || a.Kind != Struct && !sameShape(a, b) {
+		*lines = append(*lines, "~ "+strings.TrimPrefix(path+": ", ": ")+a.String()+" -> "+b.String())
+		return
+	}
+	if a.Kind != Struct {
+		diff(a.Key, b.Key, path+"[key]", lines)
+		diff(a.Elem, b.Elem, path+"[]", lines)
+		return
+	}
+	before := len(*lines)
+	for _, f := range a.Fields {
+		if g := b.field(f.Name); g != nil {
+			diff(f.Schema, g, path+"."+f.Name, lines)
+		} else {
+			*lines = append(*lines, "- "+path+"."+f.Name+" "+f.Schema.String())
+		}
+	}
+	for _, g := range b.Fields {
+		if a.field(g.Name) == nil {
+			*lines = append(*lines, "+ "+path+"."+g.Name+" "+g.Schema.String())
+		}
+	}
+	if len(*lines) == before {
+		*lines = append(*lines, "~ "+strings.TrimPrefix(path+": ", ": ")+"the order of the fields changed: "+a.String()+" -> "+b.String())
+	}
+}
+
+// sameShape says that only the parts of two composites of one kind can differ.
+func sameShape(a, b *Schema) bool { return a.Elem != nil && b.Elem != nil && a.Len == b.Len }
+
+func (s *Schema) field(name string) *Schema {
+	for _, f := range s.Fields {
+		if f.Name == name {
+			return f.Schema
+		}
+	}
+	return nil
 }

@@ -1,0 +1,166 @@
+package codec
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// schemaVersion is the first byte of a marshalled schema. Version 1 is the version byte and then the tree in
+// preorder: kind, then for a struct its name, the number of fields and each field's name and node; for an array
+// its length and element; for a slice or pointer the element; for a map key and value; for proto and custom the
+// name. Numbers are uvarints, strings have their length before them.
+const schemaVersion = 1
+
+const (
+	// maxSchemaDepth and maxSchemaNodes bound what UnmarshalBinary builds. Types are written by people: the
+	// deepest and widest that make sense are far below, and a recursive walk of a hundred levels costs no stack
+	// to speak of.
+	maxSchemaDepth = 100
+	maxSchemaNodes = 100_000
+)
+
+// ErrSchema is wrapped by the errors of UnmarshalBinary.
+var ErrSchema = errors.New("codec: malformed schema")
+
+// MarshalBinary encodes the schema; it does not fail.
+func (s *Schema) MarshalBinary() ([]byte, error) {
+	return s.appendTree([]byte{schemaVersion}, true), nil
+}
+
+// appendTree appends the tree. Without names, the names of Go structs are left empty.
+func (s *Schema) appendTree(dst []byte, names bool) []byte {
+	if s == nil {
+		return append(dst, byte(Invalid))
+	}
+	dst = append(dst, byte(s.Kind))
+	switch s.Kind {
+	case Struct:
+		name := s.Name
+		if !names {
+			name = ""
+		}
+		dst = appendString(dst, name)
+		dst = binary.AppendUvarint(dst, uint64(len(s.Fields)))
+		for _, f := range s.Fields {
+			dst = f.Schema.appendTree(appendString(dst, f.Name), names)
+		}
+	case Array:
+		dst = s.Elem.appendTree(binary.AppendUvarint(dst, uint64(s.Len)), names)
+	case Slice, Pointer:
+		dst = s.Elem.appendTree(dst, names)
+	case Map:
+		dst = s.Elem.appendTree(s.Key.appendTree(dst, names), names)
+	case Proto, Custom:
+		dst = appendString(dst, s.Name)
+	}
+	return dst
+}
+
+func appendString(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// UnmarshalBinary decodes what MarshalBinary encoded, and nothing behind it.
+func (s *Schema) UnmarshalBinary(b []byte) error {
+	if len(b) == 0 || b[0] != schemaVersion {
+		return fmt.Errorf("%w: version byte is missing or not %d", ErrSchema, schemaVersion)
+	}
+	r := schemaReader{src: b[1:]}
+	tree, err := r.node(0)
+	if err != nil {
+		return err
+	}
+	if len(r.src) > 0 {
+		return fmt.Errorf("%w: %d bytes too many", ErrSchema, len(r.src))
+	}
+	*s = *tree
+	return nil
+}
+
+type schemaReader struct {
+	src   []byte
+	nodes int
+}
+
+func (r *schemaReader) node(depth int) (*Schema, error) {
+	r.nodes++
+	if depth > maxSchemaDepth || r.nodes > maxSchemaNodes {
+		return nil, fmt.Errorf("%w: deeper than %d or larger than %d nodes", ErrSchema, maxSchemaDepth, maxSchemaNodes)
+	}
+	if len(r.src) == 0 {
+		return nil, fmt.Errorf("%w: it ends early", ErrSchema)
+	}
+	s := &Schema{Kind: Kind(r.src[0])}
+	r.src = r.src[1:]
+	var err error
+	switch {
+	case s.Kind == Invalid || s.Kind > Custom:
+		return nil, fmt.Errorf("%w: unknown %s; was it written by a newer release?", ErrSchema, s.Kind)
+	case s.Kind == Struct:
+		return s, r.structure(s, depth)
+	case s.Kind == Proto || s.Kind == Custom:
+		s.Name, err = r.str()
+		return s, err
+	case s.Kind < Array:
+		return s, nil
+	case s.Kind == Array:
+		n, err := r.number()
+		if err != nil || n > 1<<40 {
+			return nil, fmt.Errorf("%w: array length", ErrSchema)
+		}
+		s.Len = int(n)
+	case s.Kind == Map:
+		if s.Key, err = r.node(depth + 1); err != nil {
+			return nil, err
+		}
+	}
+	s.Elem, err = r.node(depth + 1)
+	return s, err
+}
+
+func (r *schemaReader) structure(s *Schema, depth int) (err error) {
+	if s.Name, err = r.str(); err != nil {
+		return err
+	}
+	n, err := r.number()
+	if err != nil {
+		return err
+	}
+	if n > uint64(len(r.src))/2 { // a field takes at least its name's length and a kind
+		return fmt.Errorf("%w: number of fields exceeds the data", ErrSchema)
+	}
+	for range n {
+		var f Field
+		if f.Name, err = r.str(); err != nil {
+			return err
+		}
+		if s.field(f.Name) != nil {
+			return fmt.Errorf("%w: duplicate field %q", ErrSchema, f.Name)
+		}
+		if f.Schema, err = r.node(depth + 1); err != nil {
+			return err
+		}
+		s.Fields = append(s.Fields, f)
+	}
+	return nil
+}
+
+func (r *schemaReader) number() (uint64, error) {
+	u, n, err := uvarint(r.src)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrSchema, err)
+	}
+	r.src = r.src[n:]
+	return u, nil
+}
+
+func (r *schemaReader) str() (string, error) {
+	l, n, err := length(r.src, 0)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrSchema, err)
+	}
+	s := string(r.src[n : n+l])
+	r.src = r.src[n+l:]
+	return s, nil
+}
