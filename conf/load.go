@@ -209,3 +209,18 @@ func cutLegacy(line string) (key, val string, ok bool) {
 	key, val = strings.TrimSpace(key), strings.TrimSpace(val)
 	return key, val, ok && key != ""
 }
+
+// localhostBinds are keys that the shipped configuration file sets to localhost, so that a cluster on one host is not open to
+// others, and that would cut off the processes of a cluster on many hosts.
+var localhostBinds = []Option[string]{JobManagerBindHost, TaskManagerBindHost, TaskManagerHost, RestBindAddress, JobManagerRPCAddress, RestAddress}
+
+// DropLocalhost removes the addresses that are set to this host only. Deployments on YARN call it, as Flink's do, before the
+// configuration leaves the client.
+func DropLocalhost(c *Config) {
+	for _, o := range localhostBinds {
+		switch o.Get(c) {
+		case "localhost", "127.0.0.1", "::1":
+			c.Delete(o.Key)
+		}
+	}
+}

@@ -41,7 +41,7 @@ var (
 	// TaskManagerCPUCores (taskmanager.cpu.cores) is what a TaskManager reports as its cores.
 	TaskManagerCPUCores = FloatOption("taskmanager.cpu.cores", 0, "CPU cores of a TaskManager; the number of its slots, on YARN its vcores, when it is not set.").Optional()
 	// TaskManagerHeapSize (taskmanager.heap.size) is the process size's old name.
-	TaskManagerHeapSize = SizeOption("taskmanager.heap.size", 0, "Old name of the TaskManager's size: process size on YARN, Flink size standalone.").Optional()
+	TaskManagerHeapSize = SizeOption("taskmanager.heap.size", 0, "Old name of taskmanager.memory.process.size, read when no newer size is set.").Optional()
 	// TaskManagerHeapMB (taskmanager.heap.mb) is the process size's oldest name, in megabytes.
 	TaskManagerHeapMB = IntOption("taskmanager.heap.mb", 0, "Older name of the TaskManager's size, in megabytes.").Optional()
 )
@@ -65,7 +65,7 @@ var (
 	// JobManagerOverheadFraction (jobmanager.memory.jvm-overhead.fraction) is the overhead's share.
 	JobManagerOverheadFraction = FractionOption("jobmanager.memory.jvm-overhead.fraction", 0.1, "Overhead's share of the process memory, within its bounds.")
 	// JobManagerHeapSize (jobmanager.heap.size) is the process size's old name.
-	JobManagerHeapSize = SizeOption("jobmanager.heap.size", 0, "Old name of the JobManager's size: process size on YARN, heap size standalone.").Optional()
+	JobManagerHeapSize = SizeOption("jobmanager.heap.size", 0, "Old name of jobmanager.memory.process.size, read when no newer size is set.").Optional()
 	// JobManagerHeapMB (jobmanager.heap.mb) is the process size's oldest name, in megabytes.
 	JobManagerHeapMB = IntOption("jobmanager.heap.mb", 0, "Older name of the JobManager's size, in megabytes.").Optional()
 )

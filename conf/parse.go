@@ -186,7 +186,7 @@ func ParseList(s string) ([]string, error) {
 	if flow, ok, err := parseFlowList(s); ok || err != nil {
 		return flow, err
 	}
-	parts, err := splitQuoted(s, ';')
+	parts, err := splitQuoted(s, ';', ";")
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func ParseMap(s string) (map[string]string, error) {
 	if flow, ok, err := parseFlowMap(s); ok || err != nil {
 		return flow, err
 	}
-	pairs, err := splitQuoted(s, ',')
+	pairs, err := splitQuoted(s, ',', ",:")
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func ParseMap(s string) (map[string]string, error) {
 		if strings.TrimSpace(p) == "" {
 			continue
 		}
-		kv, err := splitQuoted(p, ':')
+		kv, err := splitQuoted(p, ':', ":")
 		if err != nil {
 			return nil, err
 		}

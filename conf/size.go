@@ -89,7 +89,9 @@ func (s Size) String() string {
 func (s Size) Human() string {
 	for _, u := range sizeUnitsDescending {
 		if s > u.of {
-			return fmt.Sprintf("%.3f%s (%d bytes)", float64(s)/float64(u.of), u.name, int64(s))
+			// Java rounds halves up, Go to even: 1600 mb are 1.563gb there.
+			rounded := math.Floor(float64(s)/float64(u.of)*1000+0.5) / 1000
+			return fmt.Sprintf("%.3f%s (%d bytes)", rounded, u.name, int64(s))
 		}
 	}
 	return fmt.Sprintf("%d bytes", int64(s))

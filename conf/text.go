@@ -10,14 +10,15 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// splitQuoted cuts s at sep outside of single or double quotes. Quotes stay on the parts; a doubled quote inside quotes is
-// an escaped one, as Flink writes it.
-func splitQuoted(s string, sep byte) ([]string, error) {
+// splitQuoted cuts s at sep outside of single or double quotes. A quote opens at the begin of s and behind one of the
+// bytes in opens, so that "it's" is plain text. Quotes stay on the parts; a doubled quote inside quotes is an escaped one,
+// as Flink writes it.
+func splitQuoted(s string, sep byte, opens string) ([]string, error) {
 	var parts []string
 	start := 0
 	for i := 0; i < len(s); i++ {
 		switch ch := s[i]; {
-		case (ch == '"' || ch == '\'') && strings.TrimSpace(s[start:i]) == "":
+		case (ch == '"' || ch == '\'') && quoteMayOpen(s[:i], opens):
 			end := closingQuote(s, i)
 			if end < 0 {
 				return nil, errors.New("a quotation mark is not closed")
@@ -29,6 +30,12 @@ func splitQuoted(s string, sep byte) ([]string, error) {
 		}
 	}
 	return append(parts, s[start:]), nil
+}
+
+// quoteMayOpen tells whether a quotation mark behind before opens a quotation.
+func quoteMayOpen(before, opens string) bool {
+	before = strings.TrimRight(before, " \t")
+	return before == "" || strings.IndexByte(opens, before[len(before)-1]) >= 0
 }
 
 // closingQuote returns the index of the mark that closes the one at open, -1 without one.
