@@ -505,6 +505,7 @@ type Operator struct {
 	KeySchema     string                 `protobuf:"bytes,9,opt,name=key_schema,json=keySchema,proto3" json:"key_schema,omitempty"` // keyed operators
 	Enumerator    bool                   `protobuf:"varint,10,opt,name=enumerator,proto3" json:"enumerator,omitempty"`              // its split enumerator runs in the coordinator
 	Commits       bool                   `protobuf:"varint,11,opt,name=commits,proto3" json:"commits,omitempty"`                    // takes part in two-phase commit
+	Description   string                 `protobuf:"bytes,12,opt,name=description,proto3" json:"description,omitempty"`             // longer than name, for the plan; empty: the name
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -614,6 +615,13 @@ func (x *Operator) GetCommits() bool {
 		return x.Commits
 	}
 	return false
+}
+
+func (x *Operator) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
 }
 
 type State struct {
@@ -849,7 +857,7 @@ const file_graph_graph_proto_rawDesc = "" +
 	"\toperators\x18\x05 \x03(\v2\x17.goflink.graph.OperatorR\toperators\x12,\n" +
 	"\x12slot_sharing_group\x18\x06 \x01(\tR\x10slotSharingGroup\x12\x16\n" +
 	"\x06source\x18\a \x01(\bR\x06source\x12\x12\n" +
-	"\x04sink\x18\b \x01(\bR\x04sink\"\xaf\x02\n" +
+	"\x04sink\x18\b \x01(\bR\x04sink\"\xd1\x02\n" +
 	"\bOperator\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\tR\x03uid\x12\x12\n" +
@@ -866,7 +874,8 @@ const file_graph_graph_proto_rawDesc = "" +
 	"enumerator\x18\n" +
 	" \x01(\bR\n" +
 	"enumerator\x12\x18\n" +
-	"\acommits\x18\v \x01(\bR\acommits\"[\n" +
+	"\acommits\x18\v \x01(\bR\acommits\x12 \n" +
+	"\vdescription\x18\f \x01(\tR\vdescription\"[\n" +
 	"\x05State\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
