@@ -1,0 +1,343 @@
+package slots
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Event is something that happened to the cluster's slots.
+type Event interface{ event() }
+
+// Begin is the first event: the TaskManagers that are always wanted are asked
+// for.
+type Begin struct{}
+
+// Joined tells of a TaskManager that registered.
+type Joined struct {
+	ID, Host string
+	Slots    int
+}
+
+// Gone tells that a TaskManager is no more, with everything on it.
+type Gone struct{ ID, Reason string }
+
+// Request is a job's wish to hold that many slots; those it holds already
+// count.
+type Request struct {
+	Job, Name string
+	Slots     int
+}
+
+// Release tells that a job is over: its workers are stopped.
+type Release struct{ Job string }
+
+// Withdraw takes back what a job wants and does not hold yet; it keeps what it
+// holds.
+type Withdraw struct{ Job string }
+
+// WorkerEnded tells that a worker process has ended: its slots are free.
+type WorkerEnded struct{ Worker, Reason string }
+
+// Tick tells the time, at Deadline or later.
+type Tick struct{}
+
+func (Begin) event()       {}
+func (Joined) event()      {}
+func (Gone) event()        {}
+func (Request) event()     {}
+func (Release) event()     {}
+func (Withdraw) event()    {}
+func (WorkerEnded) event() {}
+func (Tick) event()        {}
+
+// Action is something that the caller has to do, in the order given.
+type Action interface{ action() }
+
+// StartWorker starts a process for a job on a TaskManager.
+type StartWorker struct {
+	Worker, Job, TaskManager string
+	Slots                    int
+}
+
+// StopWorker ends a process; its end is told with WorkerEnded.
+type StopWorker struct{ Worker, TaskManager, Reason string }
+
+// Allocated answers a Request: all slots that the job holds, Request.Slots of
+// them. New ones among them had their StartWorker before.
+type Allocated struct {
+	Job   string
+	Slots []Slot
+}
+
+// Denied answers a Request that could not be met in time.
+type Denied struct{ Job, Reason string }
+
+// WorkerLost tells a job that a worker it holds is gone.
+type WorkerLost struct{ Job, Worker, Reason string }
+
+// Declare tells how many TaskManagers there should be in all.
+type Declare struct{ TaskManagers int }
+
+// ReleaseTaskManager gives a TaskManager back.
+type ReleaseTaskManager struct{ ID, Reason string }
+
+func (StartWorker) action()        {}
+func (StopWorker) action()         {}
+func (Allocated) action()          {}
+func (Denied) action()             {}
+func (WorkerLost) action()         {}
+func (Declare) action()            {}
+func (ReleaseTaskManager) action() {}
+
+type step struct {
+	*Pool
+	now time.Time
+	out []Action
+}
+
+func (s *step) do(a Action) { s.out = append(s.out, a) }
+
+// Step takes one event and returns what is to be done.
+func (p *Pool) Step(now time.Time, ev Event) []Action {
+	s := &step{Pool: p, now: now}
+	switch ev := ev.(type) {
+	case Joined:
+		s.joined(ev)
+	case Gone:
+		s.gone(ev)
+	case Request:
+		s.request(ev)
+	case Release:
+		s.release(ev.Job)
+	case Withdraw:
+		s.requests = slices.DeleteFunc(s.requests, func(r *request) bool { return r.job == ev.Job })
+	case WorkerEnded:
+		s.workerEnded(ev)
+	}
+	s.serve()
+	s.expire()
+	s.shrink()
+	s.declare()
+	return s.out
+}
+
+func (s *step) joined(ev Joined) {
+	if _, again := s.tms[ev.ID]; again { // it came back before its end was noticed
+		s.gone(Gone{ID: ev.ID, Reason: "the TaskManager registered anew"})
+	}
+	s.insert(&TaskManager{ID: ev.ID, Host: ev.Host, Slots: make([]Holder, ev.Slots), Idle: s.now, free: ev.Slots})
+}
+
+func (s *step) gone(ev Gone) {
+	t := s.tms[ev.ID]
+	if t == nil {
+		return
+	}
+	s.remove(ev.ID)
+	told := map[string]bool{}
+	for _, h := range t.Slots {
+		if h.Worker != "" && !told[h.Worker] {
+			told[h.Worker] = true
+			s.do(WorkerLost{Job: h.Job, Worker: h.Worker, Reason: ev.Reason})
+		}
+	}
+}
+
+func (s *step) request(ev Request) {
+	r := s.find(ev.Job)
+	if r == nil {
+		r = &request{job: ev.Job, name: ev.Name}
+		s.requests = append(s.requests, r)
+	}
+	r.slots, r.pending, r.since = ev.Slots, true, s.now
+}
+
+func (s *step) release(job string) {
+	s.requests = slices.DeleteFunc(s.requests, func(r *request) bool { return r.job == job })
+	told := map[string]bool{}
+	for _, t := range s.order {
+		for i := range t.Slots {
+			h := &t.Slots[i]
+			if h.Job != job || h.Stopping {
+				continue
+			}
+			h.Stopping = true
+			if !told[h.Worker] {
+				told[h.Worker] = true
+				s.do(StopWorker{Worker: h.Worker, TaskManager: t.ID, Reason: "the job is over"})
+			}
+		}
+	}
+}
+
+func (s *step) workerEnded(ev WorkerEnded) {
+	for _, t := range s.order {
+		lost := false
+		for i := range t.Slots {
+			h := &t.Slots[i]
+			if h.Worker != ev.Worker {
+				continue
+			}
+			if !lost && !h.Stopping {
+				s.do(WorkerLost{Job: h.Job, Worker: ev.Worker, Reason: ev.Reason})
+			}
+			lost = true
+			*h = Holder{}
+			t.free++
+		}
+		if lost && t.used() == 0 {
+			t.Idle = s.now
+		}
+	}
+}
+
+// serve gives slots to the jobs that wait, in order of arrival. A job that
+// cannot have all it wants does not hold up a smaller one.
+func (s *step) serve() {
+	for _, r := range s.requests {
+		if !r.pending {
+			continue
+		}
+		held := s.Held(r.job)
+		_, free := s.Total()
+		if len(held)+free < r.slots {
+			continue
+		}
+		s.take(r, r.slots-len(held))
+		r.pending = false
+		s.do(Allocated{Job: r.job, Slots: s.Held(r.job)[:r.slots]})
+	}
+}
+
+// take gives n more slots to a job, which are free.
+func (s *step) take(r *request, n int) {
+	workers := map[string]*StartWorker{} // of this round, by TaskManager
+	var order []*StartWorker
+	for n > 0 {
+		t := s.pick(r.job)
+		w := workers[t.ID]
+		if w == nil {
+			w = &StartWorker{Worker: s.newWorker(), Job: r.job, TaskManager: t.ID}
+			workers[t.ID] = w
+			order = append(order, w)
+		}
+		k := 1
+		if !s.cfg.Spread { // the choice would be the same until it is full
+			k = min(n, t.free)
+		}
+		t.hold(w, k)
+		n -= k
+	}
+	for _, w := range order {
+		s.do(*w)
+	}
+}
+
+// hold gives k free slots to a worker.
+func (t *TaskManager) hold(w *StartWorker, k int) {
+	t.Idle = time.Time{}
+	t.free -= k
+	for i := range t.Slots {
+		if k > 0 && t.Slots[i].Worker == "" {
+			t.Slots[i] = Holder{Job: w.Job, Worker: w.Worker, Index: w.Slots}
+			w.Slots++
+			k--
+		}
+	}
+}
+
+// pick chooses the TaskManager of the next slot: the least used one when
+// slots are spread, else one that the job is on already, else the fullest.
+func (s *step) pick(job string) *TaskManager {
+	var best *TaskManager
+	for _, t := range s.order {
+		if t.Releasing || t.free == 0 {
+			continue
+		}
+		if best == nil || s.better(job, t, best) {
+			best = t
+		}
+	}
+	return best
+}
+
+func (s *step) better(job string, a, b *TaskManager) bool {
+	if s.cfg.Spread { // used/total, without division
+		return a.used()*len(b.Slots) < b.used()*len(a.Slots)
+	}
+	on := func(t *TaskManager) int {
+		if slices.ContainsFunc(t.Slots, func(h Holder) bool { return h.Job == job && !h.Stopping }) {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(on(a), on(b)), cmp.Compare(a.free, b.free)) < 0
+}
+
+func (s *step) expire() {
+	for _, r := range s.requests {
+		if r.pending && !s.now.Before(r.since.Add(s.cfg.RequestTimeout)) {
+			r.pending = false
+			s.do(Denied{Job: r.job, Reason: s.denial(r)})
+		}
+	}
+}
+
+func (s *step) denial(r *request) string {
+	total, free := s.Total()
+	way := "start more TaskManagers or lower the parallelism"
+	if s.cfg.Elastic {
+		way = "see whether the cluster has room for more TaskManagers, or lower the parallelism"
+	}
+	if s.cfg.MaxSlots > 0 && s.cfg.MaxSlots < r.slots {
+		way = fmt.Sprintf("raise slotmanager.number-of-slots.max (%d) or lower the parallelism", s.cfg.MaxSlots)
+	}
+	return fmt.Sprintf("job %s needs %d slots and holds %d; of the %d slots of %d TaskManagers %d are free after %s (slot.request.timeout): %s",
+		r.name, r.slots, len(s.Held(r.job)), total, len(s.tms), free, s.cfg.RequestTimeout, way)
+}
+
+// shrink releases TaskManagers that were idle for too long, longest first.
+func (s *step) shrink() {
+	if !s.cfg.Elastic {
+		return
+	}
+	idle := slices.DeleteFunc(s.TaskManagers(), func(t *TaskManager) bool {
+		return t.Releasing || t.Idle.IsZero() || s.now.Before(t.Idle.Add(s.cfg.IdleTimeout))
+	})
+	slices.SortStableFunc(idle, func(a, b *TaskManager) int { return a.Idle.Compare(b.Idle) })
+	for _, t := range idle[:max(0, min(len(idle), s.surplus()))] {
+		t.Releasing = true
+		s.do(ReleaseTaskManager{ID: t.ID, Reason: fmt.Sprintf("idle for %s", s.now.Sub(t.Idle).Round(time.Millisecond))})
+	}
+}
+
+// declare says how many TaskManagers there should be, when that changed.
+func (s *step) declare() {
+	if !s.cfg.Elastic {
+		return
+	}
+	have, total, busy := 0, 0, 0
+	for _, t := range s.tms {
+		if !t.Releasing {
+			have++
+			total += len(t.Slots)
+			if t.Idle.IsZero() {
+				busy++
+			}
+		}
+	}
+	per := s.cfg.SlotsPerTaskManager
+	more := (s.missing() + per - 1) / per
+	if idle := have - busy; (busy > 0 || more > 0) && s.cfg.Redundant > idle && len(s.requests) > 0 {
+		more += s.cfg.Redundant - idle
+	}
+	if s.cfg.MaxSlots > 0 {
+		more = min(more, max(0, (s.cfg.MaxSlots-total)/per))
+	}
+	if want := max(have+more, s.cfg.Min); want != s.declared {
+		s.declared = want
+		s.do(Declare{TaskManagers: want})
+	}
+}
