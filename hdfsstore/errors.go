@@ -1,7 +1,6 @@
 package hdfsstore
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"strings"
@@ -54,12 +53,9 @@ var ErrNotDir = errors.New("is not a folder")
 // ErrNotEmpty marks a folder that is not empty.
 var ErrNotEmpty = errors.New("folder is not empty")
 
-// IsTransient tells whether err may go away by trying again. A context that
-// ended is not transient.
+// IsTransient tells whether err may go away by trying again. The end of the
+// caller's context is not transient.
 func IsTransient(err error) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return false
-	}
 	var e *Error
 	return errors.As(err, &e) && e.Transient
 }

@@ -14,19 +14,15 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-)
 
-// Settings are Hadoop's settings (core-site.xml, hdfs-site.xml): what the
-// resolver looks up is fs.defaultFS and the addresses of NameNodes.
-type Settings interface {
-	Lookup(key string) (string, bool)
-}
+	"goflink/hadooprpc"
+)
 
 // Options configure a Resolver. The zero value resolves local paths and
 // hdfs://host:port/ URIs.
 type Options struct {
-	// Hadoop holds the settings of *-site.xml files; nil means none.
-	Hadoop Settings
+	// Hadoop is the configuration of *-site.xml files; nil means none.
+	Hadoop *hadooprpc.Conf
 	// DefaultScheme is fs.default-scheme: the URI whose scheme and authority
 	// paths without a scheme get, such as "hdfs://nameservice/". Empty means
 	// local.
@@ -39,6 +35,11 @@ type Options struct {
 	// HADOOP_TOKEN_FILE_LOCATION. It is read again when a connection is made, so
 	// a renewed file is picked up.
 	TokenFile string
+	// Kerberos is the login on clusters that demand one; nil means none.
+	Kerberos *hadooprpc.Kerberos
+	// Auth replaces the choice of credentials, by authority: token file, then
+	// Kerberos, then User. An ApplicationMaster that gets tokens anew sets it.
+	Auth func(authority string) hadooprpc.AuthSource
 	// HDFS tunes HDFS file systems.
 	HDFS HDFSOptions
 	// Logger hears of connections that failed over; nil means slog.Default.
@@ -61,6 +62,12 @@ type Resolver struct {
 func NewResolver(o Options) *Resolver {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.Hadoop == nil {
+		o.Hadoop = hadooprpc.NewConf(nil)
+	}
+	if o.User == "" && o.Kerberos != nil {
+		o.User = o.Kerberos.ShortName()
 	}
 	if o.User == "" {
 		o.User = SystemUser()
@@ -188,26 +195,15 @@ func (r *Resolver) hdfs(uri, authority, p string) (FS, string, error) {
 
 // defaultAuthority is that of fs.defaultFS.
 func (r *Resolver) defaultAuthority(uri string) (string, error) {
-	value := r.setting("fs.defaultFS")
-	if value == "" {
-		value = r.setting("fs.default.name")
-	}
+	value := r.o.Hadoop.DefaultFS()
 	rest, ok := strings.CutPrefix(value, "hdfs:")
 	if authority, _ := splitAuthority(rest); ok && authority != "" {
 		return authority, nil
 	}
-	if value == "" {
+	if value == "" || value == "file:///" {
 		return "", fmt.Errorf("%s names no NameNode and there is no fs.defaultFS: set HADOOP_CONF_DIR to the folder of core-site.xml, or write hdfs://host:port/path", uri)
 	}
 	return "", fmt.Errorf("%s names no NameNode and fs.defaultFS is %s, which is not HDFS: write hdfs://host:port/path", uri, value)
-}
-
-func (r *Resolver) setting(key string) string {
-	if r.o.Hadoop == nil {
-		return ""
-	}
-	v, _ := r.o.Hadoop.Lookup(key)
-	return strings.TrimSpace(v)
 }
 
 func (r *Resolver) forAuthority(authority string) (FS, error) {
