@@ -28,8 +28,9 @@ func shake(t *testing.T, client, server Secret) (error, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	return Handshake(conn, client, true), <-done
+	err = Handshake(conn, client, true)
+	conn.Close()
+	return err, <-done
 }
 
 func TestHandshake(t *testing.T) {
