@@ -49,6 +49,10 @@ type Options struct {
 	// spread by a random half. Defaults 100 ms and 5 s: a failover of a ResourceManager takes some seconds.
 	MinBackoff, MaxBackoff time.Duration
 
+	// RetryClasses are simple names of exceptions after which the same server is asked again, beside
+	// RetriableException.
+	RetryClasses []string
+
 	// Dial makes network connections; nil: TCP.
 	Dial DialFunc
 
@@ -160,7 +164,7 @@ func (c *Client) Call(ctx context.Context, method string, req, resp proto.Messag
 		if err == nil {
 			return nil
 		}
-		next := decide(err)
+		next := c.decide(err)
 		if next == giveUp {
 			return c.describe(method, err)
 		}
@@ -280,14 +284,14 @@ const (
 )
 
 // decide classifies an attempt's error.
-func decide(err error) decision {
+func (c *Client) decide(err error) decision {
 	var re *RemoteError
 	switch {
 	case errors.Is(err, ErrClosed):
 		return giveUp
 	case IsRemote(err, ClassStandby, ClassServerNotReady, ClassObserverRetry):
 		return otherNext
-	case IsRemote(err, ClassRetriable):
+	case IsRemote(err, ClassRetriable), IsRemote(err, c.o.RetryClasses...):
 		return sameAgain
 	case errors.As(err, &re):
 		return giveUp
