@@ -62,6 +62,9 @@ type Application struct {
 	Resources     []Resource `json:"resources"`  // for TaskManager containers too, unless MasterOnly
 	Program       *Program   `json:"program,omitempty"`
 	ClientVersion string     `json:"clientVersion"`
+	// ResourceManager names the cluster it was submitted to: several may share
+	// a file system, and a client sweeps only what its own has forgotten.
+	ResourceManager string `json:"resourceManager,omitempty"`
 }
 
 // Program is the job's binary in per-job and application mode.
