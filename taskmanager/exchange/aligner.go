@@ -1,0 +1,94 @@
+package exchange
+
+// aligner decides when the barriers of all channels have come. It is a pure
+// core: Gate drives it under its lock and does what it says.
+type aligner struct {
+	exactlyOnce bool
+	got         []bool // barrier of cur came
+	ended       []bool
+	waiting     int   // channels that neither ended nor had the barrier of cur
+	running     int   // channels that did not end
+	cur         int64 // checkpoint being aligned, 0: none
+	done        int64 // newest checkpoint that is aligned or given up
+}
+
+// alignment is what a step decided.
+type alignment struct {
+	started bool  // the first barrier of a checkpoint
+	block   bool  // nothing more is taken from this channel for now
+	unblock bool  // all channels are taken from again (before started takes effect)
+	aligned int64 // all channels had the barrier of this checkpoint
+	aborted int64 // the alignment of this checkpoint was given up
+	forward bool  // aborted is news: tell it downstream
+}
+
+func newAligner(channels int, exactlyOnce bool) *aligner {
+	return &aligner{exactlyOnce: exactlyOnce, got: make([]bool, channels), ended: make([]bool, channels), running: channels}
+}
+
+// barrier takes the barrier of checkpoint id on channel ch.
+func (a *aligner) barrier(ch int, id int64) (r alignment) {
+	if id <= a.done || id < a.cur || a.ended[ch] {
+		return r // of a checkpoint that was given up meanwhile
+	}
+	if id > a.cur && a.cur != 0 {
+		r = a.giveUp()
+	}
+	if a.cur == 0 {
+		a.cur, a.waiting = id, a.running
+		r.started = true
+	}
+	if a.got[ch] {
+		return r
+	}
+	a.got[ch] = true
+	a.waiting--
+	if a.waiting == 0 {
+		r.aligned, r.unblock = a.finish(), true
+		return r
+	}
+	r.block = a.exactlyOnce
+	return r
+}
+
+// end takes the end of channel ch: it counts as aligned from now on.
+func (a *aligner) end(ch int) (r alignment) {
+	if a.ended[ch] {
+		return r
+	}
+	a.ended[ch] = true
+	a.running--
+	if a.cur == 0 || a.got[ch] {
+		return r
+	}
+	a.waiting--
+	if a.waiting == 0 {
+		r.aligned, r.unblock = a.finish(), true
+	}
+	return r
+}
+
+// cancel gives up checkpoint id and older ones, whoever says so.
+func (a *aligner) cancel(id int64) (r alignment) {
+	if id <= a.done {
+		return r
+	}
+	if a.cur != 0 && a.cur <= id {
+		r = a.giveUp()
+	}
+	a.done = id
+	r.aborted, r.forward = id, true
+	return r
+}
+
+func (a *aligner) giveUp() alignment {
+	id := a.finish()
+	return alignment{aborted: id, unblock: true}
+}
+
+func (a *aligner) finish() int64 {
+	id := a.cur
+	a.done, a.cur = id, 0
+	clear(a.got)
+	return id
+}

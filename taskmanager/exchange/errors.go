@@ -1,0 +1,31 @@
+package exchange
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Error is a failure of the data plane with what failover needs to know.
+type Error struct {
+	Domain string // user, external, internal
+	Retry  string // none, backoff, restart
+	Err    error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// FailureDomain is the domain of the failure, for control.Failure.
+func (e *Error) FailureDomain() string { return e.Domain }
+
+// FailureRetry is the retry hint, for control.Failure.
+func (e *Error) FailureRetry() string { return e.Retry }
+
+// ErrClosed is returned by sends and connects of a session that is over.
+var ErrClosed = errors.New("exchange: the attempt is over")
+
+func external(format string, args ...any) error {
+	return &Error{Domain: "external", Retry: "restart", Err: fmt.Errorf(format, args...)}
+}

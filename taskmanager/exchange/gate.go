@@ -1,0 +1,525 @@
+package exchange
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"goflink/dataflow"
+)
+
+// ItemKind says what Gate.Next returns.
+type ItemKind int
+
+// What a task gets from its gate.
+const (
+	// ItemData is a batch or buffer: process it, then call Gate.Done.
+	ItemData ItemKind = iota
+	// ItemBarrier: the barrier has come on all channels that go on.
+	ItemBarrier
+	// ItemCancelled: checkpoint Checkpoint will get no barrier. With Forward,
+	// tell it downstream.
+	ItemCancelled
+	// ItemChannelEnded: no data follows on the channel.
+	ItemChannelEnded
+	// ItemEndOfData: no data follows on any channel.
+	ItemEndOfData
+	// ItemEndOfPartition: nothing at all follows.
+	ItemEndOfPartition
+)
+
+// Item is what a task does next with its input.
+type Item struct {
+	Kind ItemKind
+	// Input and Channel say where data came from.
+	Input, Channel int
+	// Batch (local) or Buffer (remote) of ItemData.
+	Batch  dataflow.Batch
+	Buffer *dataflow.Buffer
+
+	Barrier    Barrier
+	Alignment  time.Duration // of ItemBarrier: since the first channel had it
+	EndOfData  EndOfData     // of ItemChannelEnded and ItemEndOfData
+	Checkpoint int64
+	Forward    bool
+
+	channel *inputChannel
+	units   int
+}
+
+// GateSource is the sending end of a channel.
+type GateSource struct {
+	Subtask int
+	Peer    Peer
+	// Finished: the sender was finished before this attempt; the channel has
+	// ended from the start.
+	Finished bool
+}
+
+// GateInput is one incoming edge.
+type GateInput struct {
+	Edge    int
+	Sources []GateSource // by channel
+}
+
+// GateOptions describe the receiving end of a task.
+type GateOptions struct {
+	// Task is the task's name for errors.
+	Task string
+	// Subtask is the channels' target.
+	Subtask int
+	Inputs  []GateInput // by Edge.input_index
+	// ExactlyOnce blocks a channel after its barrier until the others had it.
+	ExactlyOnce bool
+	// Wake is called, on any goroutine, when Next may have something new.
+	Wake func()
+}
+
+// Gate is the receiving end of all channels of a task. Next and Done are for
+// the task's goroutine.
+type Gate struct {
+	o        GateOptions
+	net      *Network
+	reserved int // network buffers
+	mu       sync.Mutex
+	channels []*inputChannel
+	align    *aligner
+	barrier  Barrier
+	since    time.Time // first barrier of the current alignment
+	ready    fifo[*inputChannel]
+	out      fifo[Item] // decided, not taken yet
+	floating int        // free floating credits
+	hungry   fifo[*inputChannel]
+	eod      EndOfData
+	eods     int // channels that ended their data
+	eops     int
+	closed   bool
+	err      error
+
+	bytesIn int64 // task's goroutine only
+}
+
+type inputChannel struct {
+	gate   *Gate
+	id     ChannelID
+	peer   Peer
+	input  int
+	index  int // within the input
+	flat   int // within the gate
+	conn   *conn
+	local  *Outputs // the sender, when it is in this process
+	queue  fifo[queued]
+	state  channelState
+	eod    bool // end of data seen
+	credit creditBook
+}
+
+// channelState says why a channel is in the ready queue or not.
+type channelState struct {
+	enqueued bool // in the ready queue
+	blocked  bool // by alignment
+	ended    bool // end of partition seen
+	hungry   bool // in the queue for floating credits
+}
+
+// creditBook is the receiver's side of a channel's credits. Allotment is
+// exclusive + floating; the sender may have sent granted units.
+type creditBook struct {
+	exclusive int
+	floating  int
+	granted   int64
+	received  int64
+	consumed  int64
+	backlog   int // buffers that wait at the sender
+	over      int // local only: items in the queue beyond the allotment
+}
+
+func (c *creditBook) unused() int64 { return c.granted - c.received }
+
+func (c *creditBook) inFlight() int64 { return c.received - c.consumed }
+
+type queued struct {
+	batch  dataflow.Batch
+	buffer *dataflow.Buffer
+	event  *Event
+	units  int
+}
+
+func (q *queued) release() {
+	switch {
+	case q.batch != nil:
+		q.batch.Release()
+	case q.buffer != nil:
+		freeBuffer(q.buffer)
+	}
+}
+
+func newGate(net *Network, o GateOptions) *Gate {
+	g := &Gate{o: o, net: net, floating: floatingCredits}
+	for i, in := range o.Inputs {
+		for j, src := range in.Sources {
+			c := &inputChannel{gate: g, input: i, index: j, flat: len(g.channels), peer: src.Peer,
+				id: ChannelID{Edge: in.Edge, Source: src.Subtask, Target: o.Subtask}}
+			c.credit.exclusive = exclusiveCredits
+			g.channels = append(g.channels, c)
+		}
+	}
+	g.align = newAligner(len(g.channels), o.ExactlyOnce)
+	for _, c := range g.channels {
+		if o.Inputs[c.input].Sources[c.index].Finished {
+			g.pushLocked(c, queued{event: &Event{EndOfData: &EndOfData{Drain: true}}})
+			g.pushLocked(c, queued{event: &Event{EndOfPartition: true}})
+		}
+	}
+	return g
+}
+
+// pushLocked appends to a channel's queue. The lock is held.
+func (g *Gate) pushLocked(c *inputChannel, q queued) {
+	if g.closed {
+		q.release()
+		return
+	}
+	c.queue.push(q)
+	g.enqueueLocked(c)
+}
+
+func (g *Gate) enqueueLocked(c *inputChannel) {
+	if !c.state.enqueued && !c.state.blocked && c.queue.len() > 0 {
+		c.state.enqueued = true
+		g.ready.push(c)
+	}
+}
+
+// receive takes a frame that came in over a connection; it takes ownership. An
+// error means that the peer does not keep the protocol.
+func (g *Gate) receive(c *inputChannel, q queued, backlog int) error {
+	g.mu.Lock()
+	if c.state.ended {
+		g.mu.Unlock()
+		q.release()
+		return fmt.Errorf("exchange: %s: a frame after the end of the channel", c.id)
+	}
+	if q.buffer != nil {
+		if c.credit.unused() <= 0 {
+			g.mu.Unlock()
+			q.release()
+			return fmt.Errorf("exchange: %s: a buffer without credit", c.id)
+		}
+		c.credit.received += int64(q.units)
+		c.credit.backlog = backlog
+		g.feedLocked(c)
+	} else if q.event.EndOfPartition {
+		c.state.ended = true // for frames; the task sees it in order
+	}
+	g.pushLocked(c, q)
+	g.mu.Unlock()
+	g.o.Wake()
+	return nil
+}
+
+// announced takes a backlog announcement.
+func (g *Gate) announced(c *inputChannel, backlog int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c.credit.backlog = backlog
+	g.feedLocked(c)
+}
+
+// attach gives a remote channel its connection and its first credits.
+func (g *Gate) attach(c *inputChannel, to *conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c.conn = to
+	c.credit.granted = int64(c.credit.exclusive)
+	to.grant(c.id, c.credit.exclusive)
+}
+
+// feedLocked moves floating credits to a channel until they cover its backlog.
+func (g *Gate) feedLocked(c *inputChannel) {
+	want := int64(c.credit.backlog) - c.credit.unused()
+	if want <= 0 {
+		return
+	}
+	n := min(int(want), g.floating)
+	g.floating -= n
+	c.credit.floating += n
+	if n > 0 {
+		c.credit.granted += int64(n)
+		c.conn.grant(c.id, n)
+	}
+	if int64(n) < want && !c.state.hungry {
+		c.state.hungry = true
+		g.hungry.push(c)
+	}
+}
+
+// Next returns what to do next; false when there is nothing now. It never
+// blocks.
+func (g *Gate) Next() (Item, bool, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for {
+		if item, ok := g.out.pop(); ok {
+			return item, true, nil
+		}
+		if g.err != nil {
+			return Item{}, false, g.err
+		}
+		c, ok := g.ready.pop()
+		if !ok {
+			return Item{}, false, nil
+		}
+		c.state.enqueued = false
+		if c.state.blocked {
+			continue // blocked while it was in the queue
+		}
+		q, _ := c.queue.pop()
+		if q.event == nil {
+			g.enqueueLocked(c)
+			return Item{Kind: ItemData, Input: c.input, Channel: c.index, Batch: q.batch, Buffer: q.buffer, channel: c, units: q.units}, true, nil
+		}
+		g.eventLocked(c, q.event)
+		g.enqueueLocked(c)
+	}
+}
+
+func (g *Gate) eventLocked(c *inputChannel, e *Event) {
+	switch {
+	case e.Barrier != nil:
+		g.decided(c, g.align.barrier(c.flat, e.Barrier.ID), e.Barrier)
+	case e.Cancel != 0:
+		g.decided(c, g.align.cancel(e.Cancel), nil)
+	case e.EndOfData != nil:
+		g.endOfDataLocked(c, *e.EndOfData)
+	case e.EndOfPartition:
+		if !c.eod { // a sender that was finished before
+			g.endOfDataLocked(c, EndOfData{Drain: true})
+		}
+		g.eops++
+		g.decided(c, g.align.end(c.flat), nil)
+		if g.eops == len(g.channels) {
+			g.out.push(Item{Kind: ItemEndOfPartition})
+		}
+	}
+}
+
+func (g *Gate) endOfDataLocked(c *inputChannel, e EndOfData) {
+	if c.eod {
+		return
+	}
+	c.eod = true
+	if g.eods == 0 {
+		g.eod = EndOfData{Drain: true}
+	}
+	g.eods++
+	g.eod.Drain = g.eod.Drain && e.Drain
+	g.eod.Stop = g.eod.Stop || e.Stop
+	g.out.push(Item{Kind: ItemChannelEnded, Input: c.input, Channel: c.index, EndOfData: e})
+	if g.eods == len(g.channels) {
+		g.out.push(Item{Kind: ItemEndOfData, EndOfData: g.eod})
+	}
+}
+
+// decided does what the aligner said.
+func (g *Gate) decided(c *inputChannel, r alignment, b *Barrier) {
+	if r.unblock {
+		for _, other := range g.channels {
+			if other.state.blocked {
+				other.state.blocked = false
+				g.enqueueLocked(other)
+			}
+		}
+	}
+	if r.aborted != 0 {
+		g.out.push(Item{Kind: ItemCancelled, Checkpoint: r.aborted, Forward: r.forward})
+	}
+	if r.started {
+		g.barrier, g.since = *b, time.Now()
+	}
+	c.state.blocked = c.state.blocked || r.block
+	if r.aligned != 0 {
+		g.out.push(Item{Kind: ItemBarrier, Barrier: g.barrier, Alignment: time.Since(g.since)})
+	}
+}
+
+// Cancel gives up the alignment of checkpoint id, which the JobManager aborted.
+// Barriers of it that come later are dropped. It tells whether the barrier had
+// not passed yet, so that downstream should be told.
+func (g *Gate) Cancel(id int64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.align.cancel(id)
+	if r.unblock {
+		for _, c := range g.channels {
+			c.state.blocked = false
+			g.enqueueLocked(c)
+		}
+	}
+	return r.forward
+}
+
+// Done gives a batch or buffer back after the last record of it, and its
+// credit to the sender.
+func (g *Gate) Done(item Item) {
+	c := item.channel
+	if item.Batch != nil {
+		item.Batch.Release()
+	} else {
+		g.bytesIn += int64(len(item.Buffer.Data))
+		freeBuffer(item.Buffer)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return
+	}
+	c.credit.consumed += int64(item.units)
+	if c.local != nil {
+		g.consumedLocalLocked(c)
+		return
+	}
+	g.consumedRemoteLocked(c, item.units)
+}
+
+// consumedRemoteLocked grants the freed credits again, or lends the floating
+// ones among them to channels that wait for some.
+func (g *Gate) consumedRemoteLocked(c *inputChannel, n int) {
+	b := &c.credit
+	for n > 0 && b.floating > 0 && b.unused() >= int64(b.backlog) {
+		b.floating--
+		g.floating++
+		n--
+	}
+	if n > 0 && !c.state.ended {
+		b.granted += int64(n)
+		c.conn.grant(c.id, n)
+	}
+	g.feedHungryLocked()
+}
+
+// feedHungryLocked gives free floating credits to the channels that wait.
+func (g *Gate) feedHungryLocked() {
+	for g.floating > 0 {
+		c, ok := g.hungry.pop()
+		if !ok {
+			return
+		}
+		c.state.hungry = false
+		if c.local == nil && c.conn != nil && !c.state.ended {
+			g.feedLocked(c)
+		}
+	}
+}
+
+// sendLocal hands an item of a sender in this process over. Without room and
+// with force false it does nothing and returns false; over tells that the item
+// went beyond the channel's credits.
+func (g *Gate) sendLocal(c *inputChannel, q queued, force bool) (sent, over bool) {
+	g.mu.Lock()
+	b := &c.credit
+	if q.event == nil && !g.closed {
+		room := b.inFlight() < int64(b.exclusive+b.floating)
+		if !room && g.floating > 0 {
+			g.floating--
+			b.floating++
+			room = true
+		}
+		if !room && !force {
+			g.mu.Unlock()
+			return false, false
+		}
+		if !room {
+			over = true
+			b.over++
+			c.local.over.Add(1)
+		}
+		b.received += int64(q.units)
+	}
+	g.pushLocked(c, q)
+	g.mu.Unlock()
+	g.o.Wake()
+	return true, over
+}
+
+func (g *Gate) consumedLocalLocked(c *inputChannel) {
+	b := &c.credit
+	if b.over > 0 {
+		b.over--
+		c.local.progress(-1)
+		return
+	}
+	if b.floating > 0 && b.inFlight() < int64(b.exclusive) {
+		b.floating--
+		g.floating++
+		g.feedHungryLocked()
+	}
+	c.local.progress(0)
+}
+
+// fail makes Next return err unless all channels of the connection have ended.
+func (g *Gate) fail(on *conn, err error) {
+	g.mu.Lock()
+	lost := g.err == nil && !g.closed && g.openOnLocked(on)
+	if lost {
+		g.err = err
+	}
+	g.mu.Unlock()
+	if lost {
+		g.o.Wake()
+	}
+}
+
+func (g *Gate) openOnLocked(on *conn) bool {
+	for _, c := range g.channels {
+		if c.conn == on && !c.state.ended {
+			return true
+		}
+	}
+	return false
+}
+
+// BytesIn is the number of bytes received from other processes and processed.
+func (g *Gate) BytesIn() int64 { return g.bytesIn }
+
+// Channels is the number of channels.
+func (g *Gate) Channels() int { return len(g.channels) }
+
+// Queued is the number of items that wait, for tests and metrics.
+func (g *Gate) Queued() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := g.out.len()
+	for _, c := range g.channels {
+		n += c.queue.len()
+	}
+	return n
+}
+
+// close drops everything that is queued.
+func (g *Gate) close() {
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return
+	}
+	g.closed = true
+	if g.err == nil {
+		g.err = ErrClosed
+	}
+	var drop []queued
+	for _, c := range g.channels {
+		for q, ok := c.queue.pop(); ok; q, ok = c.queue.pop() {
+			drop = append(drop, q)
+		}
+	}
+	g.mu.Unlock()
+	for i := range drop {
+		drop[i].release()
+	}
+	g.net.budget.release(g.reserved)
+	g.o.Wake()
+}
+
+var errUnknownChannel = errors.New("no such channel")

@@ -1,0 +1,312 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"goflink/dataflow"
+)
+
+// Credits of Flink's defaults. Two exclusive buffers a channel keep one on the
+// way while another is processed; eight floating ones a gate are for channels
+// with a backlog (taskmanager.network.memory.buffers-per-channel and
+// floating-buffers-per-gate).
+const (
+	exclusiveCredits = 2
+	floatingCredits  = 8
+	// overdraftLimit is how many buffers of a task may wait without credit
+	// before a send inside a record blocks
+	// (taskmanager.network.memory.max-overdraft-buffers-per-gate).
+	overdraftLimit = 5
+)
+
+// TargetChannel is a channel to make: where it leads.
+type TargetChannel struct {
+	Channel ChannelID
+	Peer    Peer
+	// Finished: the receiver was finished before this attempt; what is sent to
+	// it is dropped.
+	Finished bool
+}
+
+// OutputsOptions describe the sending end of a task.
+type OutputsOptions struct {
+	// Task is the task's name for errors.
+	Task string
+	// Blocked is Env.Blocked: set by a send that found no credit.
+	Blocked *bool
+	// Wake is called, on any goroutine, when Available became true.
+	Wake func()
+	// Edges are the channels of each outgoing edge, by Edge.output_index.
+	Edges [][]TargetChannel
+}
+
+// Outputs is the sending end of all channels of a task. Its writers are for
+// the task's goroutine.
+type Outputs struct {
+	o        OutputsOptions
+	net      *Network
+	ctx      context.Context // of the task
+	reserved int
+	edges    [][]*Writer
+	remote   int
+
+	over    atomic.Int32 // items that wait without credit
+	waiting atomic.Bool  // the task waits inside a send
+	space   chan struct{}
+
+	mu     sync.Mutex // guards credit and queue of remote writers
+	closed bool
+
+	bytesOut int64 // task's goroutine only
+}
+
+// Writer is the sending end of one channel; it is a dataflow.ChannelWriter.
+type Writer struct {
+	out      *Outputs
+	id       ChannelID
+	peer     Peer
+	finished bool
+	target   *inputChannel // local: bound by Session.Connect
+	isLocal  bool
+
+	conn   *conn // remote: bound by Session.Connect
+	credit int   // may be negative after a jumbo buffer
+	queue  fifo[queued]
+}
+
+func newOutputs(ctx context.Context, net *Network, o OutputsOptions) *Outputs {
+	out := &Outputs{o: o, net: net, ctx: ctx, space: make(chan struct{}, 1)}
+	for _, edge := range o.Edges {
+		var writers []*Writer
+		for _, t := range edge {
+			w := &Writer{out: out, id: t.Channel, peer: t.Peer, finished: t.Finished}
+			w.isLocal = t.Finished || t.Peer.WorkerID == net.o.WorkerID
+			if !w.isLocal {
+				out.remote++
+			}
+			writers = append(writers, w)
+		}
+		out.edges = append(out.edges, writers)
+	}
+	return out
+}
+
+// Writers returns the channels for Env.Outputs.
+func (o *Outputs) Writers() [][]dataflow.ChannelWriter {
+	all := make([][]dataflow.ChannelWriter, len(o.edges))
+	for i, edge := range o.edges {
+		all[i] = make([]dataflow.ChannelWriter, len(edge))
+		for j, w := range edge {
+			all[i][j] = w
+		}
+	}
+	return all
+}
+
+// Available tells that nothing waits for credit.
+func (o *Outputs) Available() bool { return o.over.Load() == 0 }
+
+// BytesOut is the number of bytes sent to other processes.
+func (o *Outputs) BytesOut() int64 { return o.bytesOut }
+
+// Broadcast sends an event on all channels. The task has flushed before.
+func (o *Outputs) Broadcast(e Event) error {
+	for _, edge := range o.edges {
+		for _, w := range edge {
+			if err := w.sendEvent(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// progress is called after a waiting item got its credit (delta -1) or a
+// channel got room (0).
+func (o *Outputs) progress(delta int32) {
+	left := o.over.Add(delta)
+	if o.waiting.Load() {
+		select {
+		case o.space <- struct{}{}:
+		default:
+		}
+	}
+	if left == 0 && delta != 0 {
+		o.o.Wake()
+	}
+}
+
+// waitUntil blocks the task inside a send until try succeeds.
+func (o *Outputs) waitUntil(try func() (bool, error)) error {
+	o.waiting.Store(true)
+	defer o.waiting.Store(false)
+	for {
+		if done, err := try(); done || err != nil {
+			return err
+		}
+		select {
+		case <-o.space:
+		case <-o.ctx.Done():
+			return context.Cause(o.ctx)
+		}
+	}
+}
+
+// Local implements dataflow.ChannelWriter.
+func (w *Writer) Local() bool { return w.isLocal }
+
+// NewBuffer implements dataflow.ChannelWriter.
+func (w *Writer) NewBuffer(n int) *dataflow.Buffer { return newBuffer(n) }
+
+var errKind = errors.New("exchange: batches go to local channels, buffers to remote ones")
+
+// SendBatch implements dataflow.ChannelWriter.
+func (w *Writer) SendBatch(b dataflow.Batch) error {
+	if !w.isLocal {
+		return errKind
+	}
+	if w.finished {
+		b.Release()
+		return nil
+	}
+	q := queued{batch: b, units: 1}
+	g := w.target.gate
+	sent, over := g.sendLocal(w.target, q, w.out.over.Load() < overdraftLimit)
+	if sent {
+		w.blockIf(over)
+		return nil
+	}
+	w.blockIf(true)
+	return w.out.waitUntil(func() (bool, error) {
+		sent, _ := g.sendLocal(w.target, q, w.out.over.Load() < overdraftLimit)
+		return sent, nil
+	})
+}
+
+func (w *Writer) blockIf(over bool) {
+	if over {
+		*w.out.o.Blocked = true
+	}
+}
+
+// SendBuffer implements dataflow.ChannelWriter.
+func (w *Writer) SendBuffer(b *dataflow.Buffer) error {
+	if w.isLocal {
+		return errKind
+	}
+	if len(b.Data) == 0 {
+		freeBuffer(b)
+		return nil
+	}
+	if len(b.Data) > MaxRecord {
+		return &Error{Domain: "user", Retry: "none", Err: fmt.Errorf("%s: a record of %d bytes is larger than the %d that a channel takes: split it, or send a reference to it",
+			w.out.o.Task, len(b.Data), MaxRecord)}
+	}
+	w.out.bytesOut += int64(len(b.Data))
+	q := queued{buffer: b, units: units(len(b.Data))}
+	sent, over := w.trySend(q)
+	w.blockIf(over || !sent)
+	if sent {
+		return nil
+	}
+	return w.out.waitUntil(func() (bool, error) {
+		sent, _ := w.trySend(q)
+		return sent, nil
+	})
+}
+
+// trySend sends with credit, or queues within the overdraft (over).
+func (w *Writer) trySend(q queued) (sent, over bool) {
+	o := w.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		q.release()
+		return true, false
+	}
+	if w.queue.len() == 0 && w.credit > 0 {
+		w.credit -= q.units
+		w.conn.sendBuffer(w.id, q.buffer, 0)
+		return true, false
+	}
+	if o.over.Load() >= overdraftLimit {
+		return false, true
+	}
+	w.queue.push(q)
+	o.over.Add(1)
+	if w.conn != nil {
+		w.conn.backlog(w.id, w.queue.len())
+	}
+	return true, true
+}
+
+func (w *Writer) sendEvent(e Event) error {
+	if w.finished {
+		return nil
+	}
+	if w.isLocal {
+		w.target.gate.sendLocal(w.target, queued{event: &e}, true)
+		return nil
+	}
+	o := w.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return ErrClosed
+	}
+	if w.queue.len() > 0 {
+		w.queue.push(queued{event: &e})
+		return nil
+	}
+	return w.conn.sendEvent(w.id, e)
+}
+
+// credited takes n more credits from the receiver and sends what waited.
+func (w *Writer) credited(n int) error {
+	o := w.out
+	o.mu.Lock()
+	w.credit += n
+	sent := int32(0)
+	var err error
+	for q := w.queue.front(); q != nil && err == nil && (q.event != nil || w.credit > 0); q = w.queue.front() {
+		item, _ := w.queue.pop()
+		if item.event != nil {
+			err = w.conn.sendEvent(w.id, *item.event)
+			continue
+		}
+		w.credit -= item.units
+		w.conn.sendBuffer(w.id, item.buffer, w.buffersWaiting())
+		sent++
+	}
+	o.mu.Unlock()
+	if sent > 0 || n > 0 {
+		o.progress(-sent)
+	}
+	return err
+}
+
+// buffersWaiting is at most the length of the queue: events in it may ask for
+// a credit too many, which does no harm.
+func (w *Writer) buffersWaiting() int { return w.queue.len() }
+
+// close drops what waits for credit.
+func (o *Outputs) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
+	o.closed = true
+	for _, edge := range o.edges {
+		for _, w := range edge {
+			for q, ok := w.queue.pop(); ok; q, ok = w.queue.pop() {
+				q.release()
+			}
+		}
+	}
+	o.net.budget.release(o.reserved)
+}
