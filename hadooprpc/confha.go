@@ -93,12 +93,9 @@ func (c *Conf) IsNameservice(authority string) bool {
 // "host"), and whether it is a logical name. An empty authority means that of fs.defaultFS.
 func (c *Conf) NamenodeAddresses(authority string) (addrs []string, logical bool, err error) {
 	if authority == "" {
-		fs := c.DefaultFS()
-		rest, ok := strings.CutPrefix(fs, "hdfs://")
-		if !ok {
-			return nil, false, fmt.Errorf("fs.defaultFS is %q, which is no hdfs:// address: name the NameNode in the path", fs)
+		if authority, err = c.defaultAuthority(); err != nil {
+			return nil, false, err
 		}
-		authority, _, _ = strings.Cut(rest, "/")
 	}
 	if !c.IsNameservice(authority) {
 		addr, err := withPort(authority, portNamenode)
@@ -127,6 +124,17 @@ func (c *Conf) NamenodeAddresses(authority string) (addrs []string, logical bool
 		return nil, true, fmt.Errorf("dfs.ha.namenodes.%s lists no NameNode", authority)
 	}
 	return addrs, true, nil
+}
+
+// defaultAuthority is the authority of fs.defaultFS.
+func (c *Conf) defaultAuthority() (string, error) {
+	fs := c.DefaultFS()
+	rest, ok := strings.CutPrefix(fs, "hdfs://")
+	if !ok {
+		return "", fmt.Errorf("fs.defaultFS is %q, which is no hdfs:// address: name the NameNode in the path", fs)
+	}
+	authority, _, _ := strings.Cut(rest, "/")
+	return authority, nil
 }
 
 // ResourceManagers gives the addresses for clients (yarn.resourcemanager.address), all of them with HA.

@@ -128,10 +128,10 @@ func (c *Client) NewApplication(ctx context.Context) (NewApplication, error) {
 type Submission struct {
 	ID       ApplicationID // from NewApplication
 	Name     string
-	Type     string // such as "Apache Flink"
-	Tags     []string
-	Queue    string // empty: the cluster's default
-	Priority int32  // 0: the queue's default
+	Type     string   // such as "Apache Flink"
+	Tags     []string // compared without regard to case
+	Queue    string   // empty: the cluster's default
+	Priority int32    // 0: the queue's default
 	AM       LaunchContext
 	Resource Resource // of the ApplicationMaster's container
 
@@ -158,7 +158,7 @@ func (s Submission) proto() (*pb.ApplicationSubmissionContextProto, error) {
 	}
 	p := &pb.ApplicationSubmissionContextProto{
 		ApplicationId: appToProto(s.ID), ApplicationName: proto.String(s.Name), ApplicationType: proto.String(s.Type),
-		ApplicationTags: s.Tags, AmContainerSpec: am, Resource: resourceToProto(s.Resource),
+		ApplicationTags: lower(s.Tags), AmContainerSpec: am, Resource: resourceToProto(s.Resource),
 		KeepContainersAcrossApplicationAttempts: proto.Bool(s.KeepContainers),
 	}
 	if s.Queue != "" {
@@ -180,6 +180,15 @@ func (s Submission) proto() (*pb.ApplicationSubmissionContextProto, error) {
 		p.LogAggregationContext = &pb.LogAggregationContextProto{RolledLogsIncludePattern: proto.String(s.RolledLogs)}
 	}
 	return p, nil
+}
+
+// lower is what Hadoop's clients make of tags; the ResourceManager compares them as they come.
+func lower(tags []string) []string {
+	var out []string
+	for _, t := range tags {
+		out = append(out, strings.ToLower(t))
+	}
+	return out
 }
 
 // Submit submits an application and waits until the ResourceManager has stored it, so that it survives a
@@ -271,10 +280,7 @@ type Filter struct {
 
 // Applications lists applications.
 func (c *Client) Applications(ctx context.Context, f Filter) ([]Report, error) {
-	req := &pb.GetApplicationsRequestProto{ApplicationTypes: f.Types, Users: f.Users, Queues: f.Queues}
-	for _, t := range f.Tags {
-		req.ApplicationTags = append(req.ApplicationTags, strings.ToLower(t)) // the ResourceManager keeps them so
-	}
+	req := &pb.GetApplicationsRequestProto{ApplicationTypes: f.Types, Users: f.Users, Queues: f.Queues, ApplicationTags: lower(f.Tags)}
 	for _, s := range f.States {
 		v, ok := pb.YarnApplicationStateProto_value[string(s)]
 		if !ok {
