@@ -95,6 +95,10 @@ func writeTemporary(ctx context.Context, fsys FS, file string, o PublishOptions,
 func writeOnce(ctx context.Context, fsys FS, name string, o CreateOptions, write func(io.Writer) error) error {
 	w, err := fsys.Create(ctx, name, o)
 	if err != nil {
+		if IsTransient(err) {
+			// Perhaps only the answer was lost.
+			_ = fsys.Delete(context.WithoutCancel(ctx), name, false)
+		}
 		return err
 	}
 	watched := &watchedWriter{w: w}
