@@ -58,7 +58,6 @@ func (s Statistics) Quantile(q float64) float64 {
 
 // each yields the figures of a histogram under Flink's suffixes.
 func (s Statistics) each(yield func(suffix, text string)) {
-	yield("_count", formatFloat(float64(s.Count)))
 	yield("_min", formatFloat(float64(s.Min)))
 	yield("_max", formatFloat(float64(s.Max)))
 	yield("_mean", formatFloat(s.Mean))
