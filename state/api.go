@@ -1,4 +1,3 @@
-// Package state holds keyed state, timers and their snapshots.
 package state
 
 import (
@@ -92,11 +91,12 @@ type Value[V any] interface {
 	// Ptr returns the value for update in place, the zero value being stored when there was none (created).
 	// The pointer is good until the next call on the same Keyed or any of its handles.
 	Ptr() (p *V, created bool)
-	// Update calls f with the value for update in place. Prefer Ptr on hot paths: a closure may allocate.
+	// Update calls f with the value for update in place, under the rule of Ptr: f calls nothing else on the same
+	// Keyed. Prefer Ptr on hot paths: a closure may allocate.
 	Update(f func(v *V))
 }
 
-// List is a list per key and namespace.
+// List is a list per key and namespace. Its elements belong to the state and are not to be changed.
 type List[V any] interface {
 	Add(v V)
 	AddAll(vs []V)

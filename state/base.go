@@ -1,0 +1,104 @@
+package state
+
+import (
+	"fmt"
+
+	"goflink/codec"
+)
+
+// base is what the tables of one Keyed share: the current key and namespace, the store and the clock.
+type base[K comparable] struct {
+	codec  codec.KeyCodec[K]
+	clock  *clock
+	maxPar int
+	groups Range
+	store  ByteStore // nil: heap
+	batch  ByteBatch // empty between operations
+	budget int64     // bytes of entries in front of the store
+	tables []tableOps
+
+	key K
+	ns  Namespace
+	// version changes whenever a slot that a handle remembers may no longer be that of the current cell.
+	version uint64
+	// group is the key group of key when grouped says so.
+	group   uint16
+	grouped bool
+	encoded []byte
+
+	err error
+}
+
+// tableOps is what is done to tables of any type.
+type tableOps interface {
+	freeze() frozenTable
+	bytes() int64
+	evict(want int64, b ByteBatch) (int64, error)
+	spill(b ByteBatch) error
+	eachCell(f func() error) error
+}
+
+// fail keeps the first error.
+func (b *base[K]) fail(err error) {
+	if b.err == nil {
+		b.err = err
+	}
+}
+
+// keyGroup returns the key group of the current key. It is computed only when an entry is added or the store is
+// asked: a hit in the table needs none.
+func (b *base[K]) keyGroup() uint16 {
+	if !b.grouped {
+		b.encoded = b.codec.Append(b.encoded[:0], b.key)
+		g := KeyGroup(b.encoded, b.maxPar)
+		if !b.groups.Contains(g) {
+			b.fail(fmt.Errorf("state: key %v belongs to key group %d, which is not among those of this subtask, %s; does the key selector return the same key each time?", b.key, g, b.groups))
+		}
+		b.group, b.grouped = uint16(g), true
+	}
+	return b.group
+}
+
+// setKey makes key the current one.
+func (b *base[K]) setKey(key K) {
+	b.key, b.grouped = key, false
+	b.version++
+}
+
+func (b *base[K]) setNamespace(ns Namespace) {
+	b.ns = ns
+	b.version++
+}
+
+// shrink evicts entries when the tables hold more than the budget, down to fifteen sixteenths of it, so that the
+// batch that writes them is worth its while.
+func (b *base[K]) shrink() {
+	total := int64(0)
+	for _, t := range b.tables {
+		total += t.bytes()
+	}
+	if total <= b.budget {
+		return
+	}
+	want := total - b.budget + b.budget/16
+	for _, t := range b.tables {
+		share := int64(float64(want) * float64(t.bytes()) / float64(total))
+		if _, err := t.evict(share, b.batch); err != nil {
+			b.fail(fmt.Errorf("state: write back to the store: %w", err))
+			return
+		}
+	}
+	if err := b.batch.Commit(); err != nil {
+		b.fail(fmt.Errorf("state: write back to the store: %w", err))
+	}
+}
+
+// commit makes the batch visible.
+func (b *base[K]) commit(m *stateMeta) {
+	if b.batch.Len() == 0 {
+		return
+	}
+	if err := b.batch.Commit(); err != nil {
+		b.fail(m.wrap("write", err))
+	}
+}

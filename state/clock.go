@@ -1,0 +1,50 @@
+package state
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// clock counts snapshots. A snapshot is named by the epoch that it ends; pages and values of that epoch or an
+// earlier one may be visible to it until it is released.
+type clock struct {
+	epoch uint64 // current; starts at 1, owned by the task
+
+	// frozen is the latest epoch that a running snapshot ended, 0 when none runs. The task reads it only when it
+	// first touches something of an older epoch.
+	frozen atomic.Uint64
+
+	mu struct {
+		sync.Mutex
+		running map[uint64]bool
+	}
+}
+
+func newClock() *clock {
+	c := &clock{epoch: 1}
+	c.mu.running = map[uint64]bool{}
+	return c
+}
+
+// tick ends the current epoch for a snapshot and returns its name.
+func (c *clock) tick() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ended := c.epoch
+	c.epoch++
+	c.mu.running[ended] = true
+	c.frozen.Store(ended)
+	return ended
+}
+
+// release says that the snapshot which ended epoch reads no longer.
+func (c *clock) release(epoch uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.mu.running, epoch)
+	latest := uint64(0)
+	for e := range c.mu.running {
+		latest = max(latest, e)
+	}
+	c.frozen.Store(latest)
+}

@@ -1,0 +1,106 @@
+package state
+
+import (
+	"slices"
+)
+
+// pageShift sets the size of a page, 64 entries: copying a page of small entries takes a fraction of a
+// microsecond, which is what the first write to it after a snapshot pays; smaller pages would make the list of
+// pages, which a snapshot copies on the task's goroutine, longer.
+const (
+	pageShift = 6
+	pageSize  = 1 << pageShift
+	pageMask  = pageSize - 1
+)
+
+// Flags of an entry.
+const (
+	flagUsed   = 1 << iota // the slot holds an entry
+	flagAbsent             // the entry says that there is no value (only in front of a store)
+	flagDirty              // the store does not have the entry as it is (only in front of a store)
+	flagNew                // the store has no row for the entry (only in front of a store)
+)
+
+// unit is the map key of states that are not maps.
+type unit = struct{}
+
+// cell is the full address of a value.
+type cell[K, M comparable] struct {
+	key K
+	ns  Namespace
+	mk  M
+}
+
+// entry is a value with its address.
+type entry[K, M comparable, V any] struct {
+	cell[K, M]
+	val   V
+	epoch uint64 // when val was last known to be shared with no snapshot; kept for values that are not flat
+	group uint16
+	flags uint8
+}
+
+// page is the unit of copy on write.
+type page[K, M comparable, V any] struct {
+	epoch   uint64 // snapshots up to this one, exclusive, do not see the page
+	entries [pageSize]entry[K, M, V]
+}
+
+// slots keeps entries in pages that snapshots can freeze. A slot number is stable while its entry lives.
+type slots[K, M comparable, V any] struct {
+	clock *clock
+	pages []*page[K, M, V]
+	free  []uint32
+	live  int
+}
+
+// read returns the entry of a slot for reading.
+func (s *slots[K, M, V]) read(slot uint32) *entry[K, M, V] {
+	return &s.pages[slot>>pageShift].entries[slot&pageMask]
+}
+
+// write returns the entry of a slot for writing.
+func (s *slots[K, M, V]) write(slot uint32) *entry[K, M, V] {
+	pg := s.pages[slot>>pageShift]
+	if pg.epoch != s.clock.epoch {
+		pg = s.thaw(slot >> pageShift)
+	}
+	return &pg.entries[slot&pageMask]
+}
+
+// thaw makes a page of an older epoch writable: by a copy if a snapshot still reads it (frozen-pages).
+func (s *slots[K, M, V]) thaw(i uint32) *page[K, M, V] {
+	pg := s.pages[i]
+	if pg.epoch <= s.clock.frozen.Load() {
+		fresh := *pg
+		pg = &fresh
+		s.pages[i] = pg
+	}
+	pg.epoch = s.clock.epoch
+	return pg
+}
+
+// take returns an unused slot and its entry for writing.
+func (s *slots[K, M, V]) take() (uint32, *entry[K, M, V]) {
+	if len(s.free) == 0 {
+		base := uint32(len(s.pages)) << pageShift
+		s.pages = append(s.pages, &page[K, M, V]{epoch: s.clock.epoch})
+		for i := pageSize - 1; i >= 0; i-- {
+			s.free = append(s.free, base+uint32(i))
+		}
+	}
+	slot := s.free[len(s.free)-1]
+	s.free = s.free[:len(s.free)-1]
+	s.live++
+	return slot, s.write(slot)
+}
+
+// give frees a slot and what its entry refers to.
+func (s *slots[K, M, V]) give(slot uint32) {
+	*s.write(slot) = entry[K, M, V]{}
+	s.free = append(s.free, slot)
+	s.live--
+}
+
+// freeze returns the pages as they are now; the caller advances the clock.
+func (s *slots[K, M, V]) freeze() []*page[K, M, V] { return slices.Clone(s.pages) }
