@@ -1,0 +1,275 @@
+package checkpoint
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"goflink/control"
+	"goflink/graph"
+)
+
+type stage int
+
+const (
+	preparing stage = iota
+	snapshotting
+	acking
+	queued
+	writing
+	publishing
+)
+
+// pending is a checkpoint under way.
+type pending struct {
+	id      int64
+	kind    Kind
+	dir     string
+	format  string
+	drain   bool
+	token   string
+	at      time.Time
+	stage   stage
+	made    bool // its folder is ours
+	waiting map[Task]bool
+	acks    map[Task]*control.CheckpointAck
+	order   []Task // of acks, for a stable result
+	done    []Task // tasks that had finished when it was triggered
+	states  map[string][]byte
+	size    int64
+	meta    *control.CheckpointMetadata
+	files   []string
+	stats   *Stats
+}
+
+// finalising tells that p can no longer be given up: its pointer may become
+// durable any moment.
+func (p *pending) finalising() bool { return p.stage == writing || p.stage == publishing }
+
+// task is what the coordinator knows of a subtask.
+type task struct {
+	Task
+	vertex   *graph.Vertex
+	inputs   []*task
+	drained  bool
+	finished bool
+}
+
+// Coordinator decides about the checkpoints of one job.
+type Coordinator struct {
+	cfg    Config
+	tasks  []*task
+	byID   map[Task]*task
+	nextID int64
+
+	running bool
+	pending []*pending // oldest first
+	queue   []Request  // that wait for their turn
+	// completed are the retained checkpoints, oldest first. The last one is
+	// what a restore begins from.
+	completed []*Completed
+
+	due       time.Time // of the next periodic one
+	lastEnd   time.Time // of the last that completed or failed
+	failures  int       // in a row
+	failed    bool      // FailJob was given out in this attempt
+	ending    Kind      // Stop or Final once the end began
+	committed bool      // FinalCommit was given out, or the last checkpoint completed
+
+	restoring bool // Restore waits for an answer
+	over      bool // the job ended and retains nothing
+	fenced    bool // another JobManager owns the job
+	trash     []*trash
+	leaked    []string // files of a checkpoint that may or may not be published
+
+	stats statistics
+}
+
+// New makes the coordinator of a job.
+func New(cfg Config) *Coordinator {
+	cfg.MaxConcurrent = max(1, cfg.MaxConcurrent)
+	cfg.Retained = max(1, cfg.Retained)
+	if cfg.History == 0 {
+		cfg.History = 10
+	}
+	c := &Coordinator{cfg: cfg, byID: map[Task]*task{}, nextID: max(1, cfg.FirstID), completed: slices.Clone(cfg.Restored)}
+	c.stats.limit = cfg.History
+	for _, r := range cfg.Restored {
+		c.nextID = max(c.nextID, r.ID+1)
+	}
+	c.build()
+	return c
+}
+
+// build makes the tasks and joins each with those that feed it.
+func (c *Coordinator) build() {
+	byVertex := map[string][]*task{}
+	for _, v := range c.cfg.Graph.GetVertices() {
+		for s := range int(v.Parallelism) {
+			t := &task{Task: Task{v.Id, s}, vertex: v}
+			c.tasks = append(c.tasks, t)
+			c.byID[t.Task] = t
+			byVertex[v.Id] = append(byVertex[v.Id], t)
+		}
+	}
+	for _, e := range c.cfg.Graph.GetEdges() {
+		for i, t := range byVertex[e.Target] {
+			from := byVertex[e.Source]
+			if e.Partitioning == graph.Partitioning_FORWARD && i < len(from) {
+				from = from[i : i+1]
+			}
+			t.inputs = append(t.inputs, from...)
+		}
+	}
+}
+
+// step collects the actions of one event.
+type step struct {
+	*Coordinator
+	now time.Time
+	out []Action
+}
+
+func (s *step) do(a Action) { s.out = append(s.out, a) }
+
+// Step takes one event and returns what is to be done.
+func (c *Coordinator) Step(now time.Time, ev Event) []Action {
+	s := &step{Coordinator: c, now: now}
+	s.handle(ev)
+	s.expire()
+	s.advance()
+	s.answerRestore()
+	s.sweep()
+	return s.out
+}
+
+func (s *step) handle(ev Event) {
+	switch ev := ev.(type) {
+	case Begin:
+		s.begin()
+	case Suspend:
+		s.suspend(ev.Reason)
+	case TaskFinished:
+		s.ended(ev.Task, true)
+	case TaskDrained:
+		s.ended(ev.Task, false)
+	case Prepared:
+		s.prepared(ev)
+	case CoordinatorSnapshot:
+		s.snapshot(ev)
+	case Ack:
+		s.ack(ev.CheckpointAck)
+	case Decline:
+		s.decline(ev.CheckpointDecline)
+	case Written:
+		s.written(ev)
+	case Published:
+		s.published(ev)
+	case Request:
+		s.request(ev)
+	case Restore:
+		s.restoring = true
+	case Terminate:
+		s.terminate(ev)
+	}
+}
+
+func (s *step) begin() {
+	s.running, s.failed, s.ending, s.committed, s.failures = true, false, "", false, 0
+	s.due = s.now.Add(s.cfg.Interval)
+	for _, t := range s.tasks {
+		t.drained, t.finished = false, false
+	}
+}
+
+func (s *step) suspend(reason string) {
+	s.running = false
+	for _, p := range slices.Clone(s.pending) {
+		if !p.finalising() {
+			s.abort(p, reason, false)
+		}
+	}
+	for _, r := range s.queue {
+		s.do(Reply{Token: r.Token, Err: reason})
+	}
+	s.queue = nil
+}
+
+func (s *step) ended(id Task, finished bool) {
+	t := s.byID[id]
+	if t == nil {
+		return
+	}
+	t.drained = true
+	t.finished = t.finished || finished
+	if !finished {
+		return
+	}
+	for _, p := range slices.Clone(s.pending) {
+		if p.waiting[id] && p.stage == acking {
+			s.abort(p, fmt.Sprintf("task %s finished before it acknowledged", s.name(id)), false)
+		}
+	}
+}
+
+func (c *Coordinator) name(id Task) string {
+	if t := c.byID[id]; t != nil {
+		return fmt.Sprintf("%s (%d/%d)", t.vertex.Name, id.Subtask+1, t.vertex.Parallelism)
+	}
+	return fmt.Sprintf("%s (%d)", id.Vertex, id.Subtask+1)
+}
+
+func (c *Coordinator) find(id int64) *pending {
+	for _, p := range c.pending {
+		if p.id == id {
+			return p
+		}
+	}
+	return nil
+}
+
+func (c *Coordinator) allDrained() bool {
+	for _, t := range c.tasks {
+		if !t.drained {
+			return false
+		}
+	}
+	return len(c.tasks) > 0
+}
+
+// Latest is the newest completed checkpoint, nil when there is none.
+func (c *Coordinator) Latest() *Completed {
+	if len(c.completed) == 0 {
+		return nil
+	}
+	return c.completed[len(c.completed)-1]
+}
+
+// Retained are the completed checkpoints that are kept, oldest first.
+func (c *Coordinator) Retained() []*Completed { return slices.Clone(c.completed) }
+
+// Deadline is when Tick has to be given next; the zero time when nothing is
+// awaited.
+func (c *Coordinator) Deadline() time.Time {
+	var next time.Time
+	earlier := func(t time.Time) {
+		if next.IsZero() || t.Before(next) {
+			next = t
+		}
+	}
+	for _, p := range c.pending {
+		if !p.finalising() {
+			earlier(p.at.Add(c.cfg.Timeout))
+		}
+	}
+	if c.mayTrigger() {
+		earlier(c.periodicAt())
+	}
+	if c.endDue() && !c.failed {
+		earlier(c.endAt())
+	}
+	return next
+}
+
+// Stats are the statistics; what they point to is the coordinator's.
+func (c *Coordinator) Stats() Snapshot { return c.stats.snapshot() }

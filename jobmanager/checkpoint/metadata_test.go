@@ -1,0 +1,143 @@
+package checkpoint
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"goflink/control"
+)
+
+var update = flag.Bool("update", false, "write testdata of the current format")
+
+func sample() *control.CheckpointMetadata {
+	id := strings.Repeat("a", 32)
+	return &control.CheckpointMetadata{CheckpointId: 7, JobId: "job", Kind: "checkpoint", TimestampMs: 1, Epoch: 2, Version: "1",
+		Operators: []*control.OperatorInfo{{Id: id, Name: "count", Uid: "count", Parallelism: 2, MaxParallelism: 128}},
+		Files:     []string{"data"},
+		States: []*control.OperatorState{
+			{OperatorId: id, Subtask: -1, Coordinator: []byte("splits"), Parallelism: 2, MaxParallelism: 128},
+			{OperatorId: id, Parallelism: 2, MaxParallelism: 128, Keyed: []*control.StateHandle{{Path: "data", Offset: 3, Length: 5, KeyGroupEnd: 63, Crc32C: 9}},
+				Lists: []*control.ListState{{Name: "l", Mode: "split", Items: [][]byte{[]byte("x")}}}},
+		}}
+}
+
+func TestMetadata(t *testing.T) {
+	want := sample()
+	b, err := EncodeMetadata(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := DecodeMetadata(b)
+	if err != nil || !proto.Equal(got, want) {
+		t.Fatalf("%v, %v", got, err)
+	}
+	for n := range b {
+		if _, err := DecodeMetadata(b[:n]); !errors.Is(err, ErrTruncated) {
+			t.Fatalf("cut at %d: %v", n, err)
+		}
+	}
+	for i := range b {
+		damaged := bytes.Clone(b)
+		damaged[i] ^= 0x40
+		if _, err := DecodeMetadata(damaged); err == nil && (i < 5 || i > 7) { // bytes 5 to 7 are not used
+			t.Fatalf("a damaged byte %d is not noticed", i)
+		}
+	}
+	if _, err := DecodeMetadata([]byte{0x49, 0x60, 0x67, 0x2d, 0, 0, 0, 4}); !errors.Is(err, ErrNotMetadata) || !strings.Contains(err.Error(), "Apache Flink") {
+		t.Fatal(err)
+	}
+	if _, err := DecodeMetadata([]byte("hello, world")); !errors.Is(err, ErrNotMetadata) {
+		t.Fatal(err)
+	}
+}
+
+// TestFormats reads a file of every version of the format.
+func TestFormats(t *testing.T) {
+	const file = "formats/metadata-v1"
+	if *update {
+		b, err := EncodeMetadata(sample())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := DecodeMetadata(b)
+	if err != nil || !proto.Equal(got, sample()) {
+		t.Fatalf("%v, %v", got, err)
+	}
+}
+
+func TestMetadataIsChecked(t *testing.T) {
+	for name, change := range map[string]func(*control.CheckpointMetadata){
+		"no id":          func(m *control.CheckpointMetadata) { m.CheckpointId = 0 },
+		"operator id":    func(m *control.CheckpointMetadata) { m.Operators[0].Id = "../x" },
+		"unknown":        func(m *control.CheckpointMetadata) { m.States[0].OperatorId = strings.Repeat("b", 32) },
+		"parallelism":    func(m *control.CheckpointMetadata) { m.Operators[0].Parallelism = 1 << 30 },
+		"subtask":        func(m *control.CheckpointMetadata) { m.States[1].Subtask = 2 },
+		"key groups":     func(m *control.CheckpointMetadata) { m.States[1].Keyed[0].KeyGroupEnd = 128 },
+		"key group turn": func(m *control.CheckpointMetadata) { m.States[1].Keyed[0].KeyGroupStart = 100 },
+		"offset":         func(m *control.CheckpointMetadata) { m.States[1].Keyed[0].Offset = -1 },
+		"mode":           func(m *control.CheckpointMetadata) { m.States[1].Lists[0].Mode = "all" },
+	} {
+		m := sample()
+		change(m)
+		b, err := EncodeMetadata(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := DecodeMetadata(b); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func FuzzDecodeMetadata(f *testing.F) {
+	b, err := EncodeMetadata(sample())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add(b[headerSize:])
+	f.Add([]byte(metadataMagic))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if m, err := DecodeMetadata(b); err == nil {
+			if _, err := EncodeMetadata(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m := &control.CheckpointMetadata{} // past the checksum, which no fuzzer guesses
+		if proto.Unmarshal(b, m) == nil && validate(m) == nil {
+			Assign(testGraph(2, 3), &Completed{ID: 1, Dir: "/cp/chk-1", Metadata: m})
+			_, _ = Compatible(testGraph(2, 3), &Completed{ID: 1, Metadata: m}, true)
+		}
+	})
+}
+
+func TestResolve(t *testing.T) {
+	for _, c := range [][3]string{
+		{"/cp/chk-1", "a", "/cp/chk-1/a"},
+		{"/cp/chk-1", "../shared/a", "/cp/shared/a"},
+		{"hdfs://nn:8020/cp/chk-1", "../shared/a", "hdfs://nn:8020/cp/shared/a"},
+		{"hdfs:///cp/chk-1", "a", "hdfs:///cp/chk-1/a"},
+		{"hdfs://nn:8020/cp", "../../../../a", "hdfs://nn:8020/a"},
+		{"file:/cp/chk-1", "a", "file:/cp/chk-1/a"},
+		{"/cp", "/elsewhere", "/elsewhere"},
+		{"/cp", "hdfs:///elsewhere", "hdfs:///elsewhere"},
+	} {
+		if got := Resolve(c[0], c[1]); got != c[2] {
+			t.Errorf("Resolve(%q, %q) = %q, not %q", c[0], c[1], got, c[2])
+		}
+	}
+}
