@@ -159,8 +159,15 @@ type liveApp struct {
 	id     yarnrpc.ApplicationID
 }
 
+// stager puts files where NodeManagers can fetch them.
+type stager func(files ...string) []staged
+
+func stageLive(t *testing.T, conf *hadooprpc.Conf) stager {
+	return func(files ...string) []staged { return stage(t, conf, liveKerberos(t, conf), files...) }
+}
+
 // submitAM submits the test's application.
-func submitAM(ctx context.Context, t *testing.T, conf *hadooprpc.Conf, linger time.Duration) liveApp {
+func submitAM(ctx context.Context, t *testing.T, conf *hadooprpc.Conf, put stager, linger time.Duration) liveApp {
 	t.Helper()
 	krb := liveKerberos(t, conf)
 	client, err := yarnrpc.NewClient(yarnrpc.ClientOptions{Conf: conf, User: liveUser(t), Kerberos: krb})
@@ -169,7 +176,7 @@ func submitAM(ctx context.Context, t *testing.T, conf *hadooprpc.Conf, linger ti
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	binary, site := buildAM(t, conf)
-	files := stage(t, conf, krb, binary, site)
+	files := put(binary, site)
 	app, err := client.NewApplication(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -197,9 +204,9 @@ func submitAM(ctx context.Context, t *testing.T, conf *hadooprpc.Conf, linger ti
 	return liveApp{client: client, id: app.ID}
 }
 
-func (a liveApp) wantSucceeded(ctx context.Context, t *testing.T) {
+func (app liveApp) wantSucceeded(ctx context.Context, t *testing.T) {
 	t.Helper()
-	r, err := a.client.Wait(ctx, a.id, func(r yarnrpc.Report) bool { return r.State.Ended() })
+	r, err := app.client.Wait(ctx, app.id, func(r yarnrpc.Report) bool { return r.State.Ended() })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +219,13 @@ func TestLiveApplication(t *testing.T) {
 	conf := liveConf(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	app := submitAM(ctx, t, conf, 0)
+	app := submitAM(ctx, t, conf, stageLive(t, conf), 0)
+	app.check(ctx, t)
+}
+
+// check is the part of the test that holds for a real cluster and for the one of yarntest.
+func (app liveApp) check(ctx context.Context, t *testing.T) {
+	t.Helper()
 	app.wantSucceeded(ctx, t)
 	found, err := app.client.Applications(ctx, yarnrpc.Filter{Tags: []string{"Tag-" + app.id.String()}, Types: []string{"Test"}, States: []yarnrpc.AppState{yarnrpc.AppFinished}})
 	if err != nil || len(found) != 1 || found[0].ID != app.id {

@@ -66,7 +66,7 @@ type master struct {
 	nm      *yarnrpc.NM
 	launch  yarnrpc.LaunchContext
 	ended   int
-	started int
+	started map[yarnrpc.ContainerID]bool
 	failed  []string
 }
 
@@ -114,7 +114,7 @@ func newMaster() (*master, error) {
 	if len(tokens) != 1 {
 		return nil, fmt.Errorf("%d AMRMTokens", len(tokens))
 	}
-	m := &master{}
+	m := &master{started: map[yarnrpc.ContainerID]bool{}}
 	if m.am, err = yarnrpc.NewAM(yarnrpc.AMOptions{Conf: conf, Token: tokens[0]}); err != nil {
 		return nil, err
 	}
@@ -160,6 +160,9 @@ func (m *master) loop(ctx context.Context) error {
 			m.start(ctx, c)
 		}
 		for _, s := range u.Completed {
+			if !m.started[s.ID] {
+				continue // one that was too many
+			}
 			m.ended++
 			fmt.Println("ended:", s)
 			if s.ExitStatus != 0 {
@@ -177,11 +180,11 @@ func (m *master) loop(ctx context.Context) error {
 
 // start starts a worker, or gives the container back if there are enough.
 func (m *master) start(ctx context.Context, c yarnrpc.Container) {
-	if m.started == workers {
+	if len(m.started) == workers {
 		m.am.Release(c.ID)
 		return
 	}
-	m.started++
+	m.started[c.ID] = true
 	if err := m.nm.Start(ctx, c, m.launch); err != nil {
 		m.failed = append(m.failed, err.Error())
 		return
