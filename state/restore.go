@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"goflink/codec"
 )
 
 // restore reads the rows of this subtask's key groups from all handles: into the store, or encoded as they are
@@ -95,12 +93,4 @@ func (k *Keyed[K]) adoptOne(m stateMeta) (*restored, error) {
 	}
 	s.known, s.old = true, s.meta.Value
 	return s, nil
-}
-
-// StateInfo describes a state in a snapshot.
-type StateInfo struct {
-	Name   string
-	Kind   string
-	Value  *codec.Schema
-	MapKey *codec.Schema
 }
