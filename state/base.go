@@ -16,6 +16,8 @@ type base[K comparable] struct {
 	batch  ByteBatch // empty between operations
 	budget int64     // bytes of entries in front of the store
 	tables []tableOps
+	// inserts counts what was added in front of the store.
+	inserts uint64
 
 	key K
 	ns  Namespace

@@ -60,7 +60,11 @@ func (t *table[K, M, V]) bytes() int64 { return int64(t.live) * (t.fixed + int64
 
 // room makes room for an entry when the cache is full, by evicting a sixteenth of it.
 func (t *table[K, M, V]) room() {
-	if t.env.store != nil && t.live&0xff == 0 {
+	if t.env.store == nil {
+		return
+	}
+	// Every 32nd time is often enough: so many entries are nothing beside the smallest budget that makes sense.
+	if t.env.inserts++; t.env.inserts&31 == 0 {
 		t.env.shrink()
 	}
 }

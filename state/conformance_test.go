@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -95,9 +96,11 @@ func TestRescale(t *testing.T) {
 			e := env(t, backend, state.KeyGroupRange(maxPar, par, i))
 			e.Restore, e.Open = hs, mem.open
 			x := openTask(t, e)
+			sub := x.part(m)
 			for range 2000 {
-				x.stepOwned(m, rng, keys)
+				x.step(sub, rng, keys)
 			}
+			maps.Copy(m.timers, sub.timers)
 			var wg sync.WaitGroup
 			w := x.snapshot(m, 1, &wg)
 			wg.Wait()
@@ -136,8 +139,8 @@ func openReader(f func() io.Reader) func(context.Context, state.Handle) (io.Read
 	}
 }
 
-// stepOwned is step on keys of the task only: the model is shared by the subtasks.
-func (x *task) stepOwned(m *model, rng *rand.Rand, keys int) {
+// part takes the timers that the task owns out of the model; the maps are shared by the subtasks.
+func (x *task) part(m *model) *model {
 	sub := &model{m.values, m.flat, m.lists, m.maps, map[timer]bool{}}
 	for tm := range m.timers {
 		if x.owns(tm.key) {
@@ -145,10 +148,7 @@ func (x *task) stepOwned(m *model, rng *rand.Rand, keys int) {
 			delete(m.timers, tm)
 		}
 	}
-	x.step(sub, rng, keys)
-	for tm := range sub.timers {
-		m.timers[tm] = true
-	}
+	return sub
 }
 
 // TestReaders restores the same bytes through a reader that can only stream, one that can seek and one that reads
