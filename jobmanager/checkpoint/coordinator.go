@@ -80,7 +80,6 @@ type Coordinator struct {
 	over      bool // the job ended and retains nothing
 	fenced    bool // another JobManager owns the job
 	trash     []*trash
-	leaked    []string // files of a checkpoint that may or may not be published
 
 	stats statistics
 }

@@ -129,9 +129,6 @@ func (c *Coordinator) inUse() map[string]bool {
 			}
 		}
 	}
-	for _, f := range c.leaked {
-		used[f] = true
-	}
 	return used
 }
 
@@ -155,7 +152,6 @@ func (s *step) terminate(ev Terminate) {
 		return
 	}
 	s.over = true
-	s.leaked = nil
 	s.dropAll()
 }
 

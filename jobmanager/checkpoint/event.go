@@ -50,8 +50,9 @@ type Written struct {
 	Err  error
 }
 
-// Published answers Publish. Fenced is true when another JobManager has taken
-// over.
+// Published answers Publish. Err says that the pointer is not there and never
+// will be. Fenced is true when another JobManager has taken over, or when nobody
+// knows whether the pointer is there: nothing may be done any more.
 type Published struct {
 	ID     int64
 	Err    error

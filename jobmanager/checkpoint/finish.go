@@ -104,21 +104,10 @@ func (s *step) published(ev Published) {
 		s.do(Reply{Token: p.token, Err: "another JobManager has taken over"})
 		s.do(Fenced{})
 	case ev.Err != nil:
-		// The pointer may be there all the same, so the files stay.
-		if !s.over {
-			s.leak(p)
-		}
 		s.abort(p, fmt.Sprintf("publishing its pointer: %v", ev.Err), true)
 	default:
 		s.complete(p)
 	}
-}
-
-func (s *step) leak(p *pending) {
-	s.leaked = append(s.leaked, p.files...)
-	s.leaked = append(s.leaked, p.dir)
-	p.stage, p.dir, p.files = queued, "", nil
-	clear(p.acks)
 }
 
 // complete is reached once a checkpoint is durable.

@@ -199,8 +199,9 @@ func operatorInfo(v *graph.Vertex, op *graph.Operator) *control.OperatorInfo {
 }
 
 // taskStates are the states that a task acknowledged, with what it need not
-// know filled in. A task that is done is done with all of its operators, also
-// those without state.
+// know filled in. None of them is marked finished, even if the task has
+// processed all of its data: it still has to commit what the checkpoint makes
+// durable, so whoever restores it must give it its state.
 func taskStates(t *task, a *control.CheckpointAck, infos map[string]*control.OperatorInfo) []*control.OperatorState {
 	var out []*control.OperatorState
 	has := map[string]bool{}
@@ -209,15 +210,9 @@ func taskStates(t *task, a *control.CheckpointAck, infos map[string]*control.Ope
 			continue
 		}
 		has[st.OperatorId] = true
-		st.Subtask, st.Coordinator, st.Finished = int32(t.Subtask), nil, a.GetFinished()
+		st.Subtask, st.Coordinator, st.Finished = int32(t.Subtask), nil, false
 		st.Parallelism, st.MaxParallelism = t.vertex.Parallelism, t.vertex.MaxParallelism
 		out = append(out, st)
-	}
-	for _, op := range t.vertex.Operators {
-		if a.GetFinished() && !has[op.Id] {
-			out = append(out, &control.OperatorState{OperatorId: op.Id, Subtask: int32(t.Subtask), Finished: true,
-				Parallelism: t.vertex.Parallelism, MaxParallelism: t.vertex.MaxParallelism})
-		}
 	}
 	return out
 }

@@ -14,6 +14,9 @@ type Config struct {
 	// otherwise one TaskManager is filled before the next, so that others
 	// become idle.
 	Spread bool
+	// Whole gives a job all slots of a TaskManager at once, so that it has one
+	// worker there: for TaskManagers that run the job in their own process.
+	Whole bool
 	// Elastic is true when TaskManagers can be asked for and released.
 	Elastic bool
 	// SlotsPerTaskManager is how many slots a new TaskManager brings

@@ -14,7 +14,7 @@ var zero = time.UnixMilli(0).UTC()
 
 // The scripts know three commands:
 //
-//	pool [spread] [elastic] [slots=N] [min=N] [max=N] [redundant=N]    idle time-out 30s, request time-out 5m
+//	pool [spread] [whole] [elastic] [slots=N] [min=N] [max=N] [redundant=N]    idle time-out 30s, request time-out 5m
 //	step t=D     input: one event a line; output: actions, then the deadline
 //	show         output: the TaskManagers
 func TestScripts(t *testing.T) {
@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 }
 
 func scriptPool(t *testing.T, d *datadriven.TestData) *Pool {
-	cfg := Config{Spread: d.HasArg("spread"), Elastic: d.HasArg("elastic"), SlotsPerTaskManager: 2,
+	cfg := Config{Spread: d.HasArg("spread"), Whole: d.HasArg("whole"), Elastic: d.HasArg("elastic"), SlotsPerTaskManager: 2,
 		IdleTimeout: 30 * time.Second, RequestTimeout: 5 * time.Minute, WorkerPrefix: "w"}
 	d.MaybeScanArgs(t, "slots", &cfg.SlotsPerTaskManager)
 	d.MaybeScanArgs(t, "min", &cfg.Min)
@@ -85,6 +85,8 @@ func scriptEvent(t *testing.T, d *datadriven.TestData, f []string) Event {
 		return Withdraw{Job: f[1]}
 	case "ended":
 		return WorkerEnded{Worker: f[1], Reason: "exit 1"}
+	case "abandon":
+		return Abandon{Worker: f[1], Reason: "unreachable"}
 	case "tick":
 		return Tick{}
 	}

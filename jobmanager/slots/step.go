@@ -40,6 +40,10 @@ type Withdraw struct{ Job string }
 // WorkerEnded tells that a worker process has ended: its slots are free.
 type WorkerEnded struct{ Worker, Reason string }
 
+// Abandon tells that a worker is of no use any more, such as one that cannot be
+// reached: it is stopped, and its slots are free once it ended.
+type Abandon struct{ Worker, Reason string }
+
 // Tick tells the time, at Deadline or later.
 type Tick struct{}
 
@@ -50,6 +54,7 @@ func (Request) event()     {}
 func (Release) event()     {}
 func (Withdraw) event()    {}
 func (WorkerEnded) event() {}
+func (Abandon) event()     {}
 func (Tick) event()        {}
 
 // Action is something that the caller has to do, in the order given.
@@ -115,6 +120,8 @@ func (p *Pool) Step(now time.Time, ev Event) []Action {
 		s.requests = slices.DeleteFunc(s.requests, func(r *request) bool { return r.job == ev.Job })
 	case WorkerEnded:
 		s.workerEnded(ev)
+	case Abandon:
+		s.stopWorkers(ev.Reason, func(h *Holder) bool { return h.Worker == ev.Worker })
 	}
 	s.serve()
 	s.expire()
@@ -156,17 +163,21 @@ func (s *step) request(ev Request) {
 
 func (s *step) release(job string) {
 	s.requests = slices.DeleteFunc(s.requests, func(r *request) bool { return r.job == job })
+	s.stopWorkers("the job is over", func(h *Holder) bool { return h.Job == job })
+}
+
+func (s *step) stopWorkers(reason string, which func(*Holder) bool) {
 	told := map[string]bool{}
 	for _, t := range s.order {
 		for i := range t.Slots {
 			h := &t.Slots[i]
-			if h.Job != job || h.Stopping {
+			if h.Worker == "" || h.Stopping || !which(h) {
 				continue
 			}
 			h.Stopping = true
 			if !told[h.Worker] {
 				told[h.Worker] = true
-				s.do(StopWorker{Worker: h.Worker, TaskManager: t.ID, Reason: "the job is over"})
+				s.do(StopWorker{Worker: h.Worker, TaskManager: t.ID, Reason: reason})
 			}
 		}
 	}
@@ -224,7 +235,10 @@ func (s *step) take(r *request, n int) {
 			order = append(order, w)
 		}
 		k := 1
-		if !s.cfg.Spread { // the choice would be the same until it is full
+		switch {
+		case s.cfg.Whole:
+			k = t.free
+		case !s.cfg.Spread: // the choice would be the same until it is full
 			k = min(n, t.free)
 		}
 		t.hold(w, k)
