@@ -8,7 +8,8 @@ MAKEFLAGS += --no-builtin-rules
 VERSION ?= 0.1.0
 GOOS := linux
 GOARCH ?= $(shell go env GOARCH 2>/dev/null || echo amd64)
-LDFLAGS := -s -w -X goflink/conf.Version=$(VERSION)
+COMMIT := $(shell git rev-parse --short=7 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X goflink/conf.Version=$(VERSION) -X goflink/conf.Commit=$(COMMIT)
 # Programs and job binaries are static: the host's C library is not asked.
 GOBUILD := CGO_ENABLED=0 GOOS=$(GOOS) GOARCH=$(GOARCH) go build -trimpath -ldflags '$(LDFLAGS)'
 PROTOS := $(wildcard control/*.proto graph/*.proto)

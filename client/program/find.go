@@ -43,7 +43,7 @@ func Find(path string) (*File, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("the program %s does not exist: give the path of a job binary (go build makes one of a main package that calls stream.Main): %w", path, fs.ErrNotExist)
+		return nil, &missingError{path}
 	case err != nil:
 		return nil, fmt.Errorf("the program %s cannot be read: %w", path, err)
 	case info.IsDir():
@@ -63,6 +63,16 @@ func Find(path string) (*File, error) {
 	}
 	return f, nil
 }
+
+// missingError is a program that is not there.
+type missingError struct{ path string }
+
+func (e *missingError) Error() string {
+	return fmt.Sprintf("the program %s does not exist: give the path of a job binary (go build makes one of a main package that calls stream.Main)", e.path)
+}
+
+// Unwrap tells the kind of error.
+func (e *missingError) Unwrap() error { return fs.ErrNotExist }
 
 // inspect reads the file once: header, marker, digest.
 func (f *File) inspect() error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -232,7 +231,7 @@ func (a *application) await(ctx context.Context) (yarnrpc.Report, error) {
 	const patience = time.Minute
 	warnAt := time.Now().Add(patience)
 	report, err := a.d.rm.Wait(ctx, a.id, func(r yarnrpc.Report) bool {
-		if r.State == yarnrpc.AppRunning && r.OriginalTrackingURL != "" || r.State.Ended() {
+		if registered(r) || r.State.Ended() {
 			return true
 		}
 		if r.State != last && r.State != yarnrpc.AppRunning {
@@ -267,7 +266,7 @@ func unexpected(r yarnrpc.Report) error {
 }
 
 // PrintDetached tells how a cluster that goes on alone is stopped.
-func PrintDetached(w io.Writer, console *clientlog.Console, logger string, id yarnrpc.ApplicationID) {
+func PrintDetached(console *clientlog.Console, logger string, id yarnrpc.ApplicationID) {
 	console.Infof(logger, "The Flink YARN session cluster has been started in detached mode. In order to stop Flink gracefully, use the following command:\n"+
 		"$ echo \"stop\" | ./bin/yarn-session.sh -id %s\n"+
 		"If this should not be possible, then you can also kill Flink via YARN's web interface or via:\n"+

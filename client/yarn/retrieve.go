@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
+	"os"
+	"path"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"goflink/client/clientlog"
@@ -32,7 +37,7 @@ func (d *Descriptor) Retrieve(ctx context.Context, id string) (*Cluster, error) 
 	if err := d.ours(report); err != nil {
 		return nil, err
 	}
-	if !report.State.Ended() && report.OriginalTrackingURL == "" {
+	if !report.State.Ended() && !registered(report) {
 		if report, err = d.awaitRegistration(ctx, app); err != nil {
 			return nil, err
 		}
@@ -53,7 +58,7 @@ func (d *Descriptor) ours(r yarnrpc.Report) error {
 	if slices.Contains(r.Tags, Tag) {
 		return nil
 	}
-	if r.User != d.user && len(r.Tags) == 0 && r.OriginalTrackingURL == "" {
+	if r.User != d.user && len(r.Tags) == 0 && !registered(r) {
 		return fmt.Errorf("the application %s belongs to the user %s, and %s may not view it: have it started with yarn.view.acls and yarn.modify.acls", r.ID, r.User, d.user)
 	}
 	return fmt.Errorf("the application %s (%q, type %q, of user %s) is no cluster of goflink", r.ID, r.Name, r.Type, r.User)
@@ -63,7 +68,7 @@ func (d *Descriptor) ours(r yarnrpc.Report) error {
 func (d *Descriptor) awaitRegistration(ctx context.Context, app yarnrpc.ApplicationID) (yarnrpc.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, max(wait(d.o.Conf), time.Minute))
 	defer cancel()
-	report, err := d.rm.Wait(ctx, app, func(r yarnrpc.Report) bool { return r.State.Ended() || r.OriginalTrackingURL != "" })
+	report, err := d.rm.Wait(ctx, app, func(r yarnrpc.Report) bool { return r.State.Ended() || registered(r) })
 	if err != nil {
 		return report, fmt.Errorf("the application %s is still starting (state %s): %w", app, report.State, err)
 	}
@@ -150,4 +155,80 @@ func (d *Descriptor) fate(ctx context.Context, id string) (staging.Fate, error) 
 		return staging.Over, nil
 	}
 	return staging.Alive, nil
+}
+
+// Find makes a cluster of a report, without a word; an application whose
+// ApplicationMaster is not there is an error.
+func (d *Descriptor) Find(ctx context.Context, r yarnrpc.Report) (*Cluster, error) {
+	if !registered(r) {
+		return nil, fmt.Errorf("the ApplicationMaster of %s is not there (state %s)", r.ID, r.State)
+	}
+	secret, err := d.readSecret(ctx, r.ID.String())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("the secret of %s: %w", r.ID, err)
+	}
+	return &Cluster{ID: r.ID, URL: r.OriginalTrackingURL, Secret: secret, Owner: r.User}, nil
+}
+
+// registered tells whether an ApplicationMaster has given its address. YARN
+// writes "N/A" where there is none.
+func registered(r yarnrpc.Report) bool {
+	u, err := url.Parse(r.OriginalTrackingURL)
+	return r.State == yarnrpc.AppRunning && err == nil && u.Host != ""
+}
+
+// CheckSavepoint refuses a savepoint in HDFS that does not exist. Other paths
+// are the cluster's to look at.
+func (d *Descriptor) CheckSavepoint(ctx context.Context, uri string) error {
+	if !strings.HasPrefix(uri, "hdfs:") {
+		return nil
+	}
+	fsys, p, err := d.resolver.For(uri)
+	if err != nil {
+		return fmt.Errorf("the savepoint: %w", err)
+	}
+	if _, err = fsys.Stat(ctx, p); errors.Is(err, fs.ErrNotExist) {
+		return sayf("Cannot find checkpoint or savepoint file/directory '%s' on file system 'hdfs'.", uri)
+	}
+	return err
+}
+
+// Downloaded is a copy of a program on this host.
+type Downloaded struct {
+	// Dir is a temporary folder, to be removed; Path the program in it.
+	Dir, Path string
+}
+
+// Download copies a program from the cluster's file system.
+func (d *Descriptor) Download(ctx context.Context, uri string) (_ *Downloaded, err error) {
+	fsys, p, err := d.resolver.For(uri)
+	if err != nil {
+		return nil, fmt.Errorf("the program: %w", err)
+	}
+	in, err := fsys.Open(ctx, p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the program %s does not exist: %w", uri, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the program %s: %w", uri, err)
+	}
+	defer in.Close()
+	dir, err := os.MkdirTemp("", "goflink-program-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	out := &Downloaded{Dir: dir, Path: filepath.Join(dir, path.Base(p))}
+	f, err := os.OpenFile(out.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = io.CopyBuffer(f, struct{ io.Reader }{in}, make([]byte, 1<<20)); err != nil {
+		return nil, fmt.Errorf("copying the program %s: %w", uri, errors.Join(err, f.Close()))
+	}
+	return out, f.Close()
 }
