@@ -51,7 +51,9 @@ func newNetwork(t testing.TB, worker string) *Network {
 	return n
 }
 
-func (n *Network) asPeer() Peer { return Peer{WorkerID: n.o.WorkerID, Host: "127.0.0.1", Port: n.Port()} }
+func (n *Network) asPeer() Peer {
+	return Peer{WorkerID: n.o.WorkerID, Host: "127.0.0.1", Port: n.Port()}
+}
 
 // testTask is one end of channels with what a task has around it.
 type testTask struct {
@@ -348,7 +350,7 @@ func TestJumboOverTheWire(t *testing.T) {
 	}
 	wg.Wait()
 	big := &dataflow.Buffer{Data: make([]byte, MaxRecord+1)}
-	if err := w.SendBuffer(big); err == nil || !strings.Contains(err.Error(), "source: a record of 67108865 bytes") {
+	if err := w.SendBuffer(big); err == nil || !strings.Contains(err.Error(), "source: a record of 67112961 bytes") {
 		t.Fatalf("a record that is too large: %v", err)
 	}
 }

@@ -26,11 +26,12 @@ const (
 	frameLast           = frameCancel
 )
 
-// MaxRecord is the largest encoded record, in bytes: one that does not fit into
+// MaxRecord is the largest encoded record, in bytes, with 4 KiB for what the
+// edge writes around it: one that does not fit into
 // a network buffer travels in a jumbo buffer of its own. Larger ones could
 // drive a worker with Flink's smallest memory (1728m) out of its share, since
 // sender and receiver hold it encoded and decoded.
-const MaxRecord = 64 << 20
+const MaxRecord = 64<<20 + 4<<10
 
 // headerSize: type 1, reserved 3 (zero), edge 4, source 4, target 4, body
 // length 4, rows 4, backlog 4; all big-endian.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"goflink/dataflow"
 )
@@ -61,7 +62,8 @@ type Outputs struct {
 	mu     sync.Mutex // guards credit and queue of remote writers
 	closed bool
 
-	bytesOut int64 // task's goroutine only
+	bytesOut    int64         // task's goroutine only
+	blockedTime time.Duration // inside sends; task's goroutine only
 }
 
 // Writer is the sending end of one channel; it is a dataflow.ChannelWriter.
@@ -113,6 +115,9 @@ func (o *Outputs) Available() bool { return o.over.Load() == 0 }
 // BytesOut is the number of bytes sent to other processes.
 func (o *Outputs) BytesOut() int64 { return o.bytesOut }
 
+// BlockedTime is how long sends have blocked, for backpressure figures.
+func (o *Outputs) BlockedTime() time.Duration { return o.blockedTime }
+
 // Broadcast sends an event on all channels. The task has flushed before.
 func (o *Outputs) Broadcast(e Event) error {
 	for _, edge := range o.edges {
@@ -142,8 +147,12 @@ func (o *Outputs) progress(delta int32) {
 
 // waitUntil blocks the task inside a send until try succeeds.
 func (o *Outputs) waitUntil(try func() (bool, error)) error {
+	began := time.Now()
 	o.waiting.Store(true)
-	defer o.waiting.Store(false)
+	defer func() {
+		o.waiting.Store(false)
+		o.blockedTime += time.Since(began)
+	}()
 	for {
 		if done, err := try(); done || err != nil {
 			return err

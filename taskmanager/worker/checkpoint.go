@@ -1,0 +1,181 @@
+package worker
+
+import (
+	"fmt"
+	"time"
+
+	"goflink/control"
+	"goflink/dataflow"
+	"goflink/taskmanager/exchange"
+)
+
+const (
+	kindStop         = "stop" // savepoint, then the job ends
+	taskHasEnded     = "the task has finished"
+	taskIsNotRunning = "the task is not running yet"
+)
+
+// trigger is a checkpoint ordered by the JobManager: a source begins it at
+// once, a task whose inputs have all ended too; any other one has seen or will
+// see the end of its inputs in a moment.
+func (t *task) trigger(b exchange.Barrier) error {
+	if t.chain.Source == nil && !t.allEnded {
+		if b.ID > t.taken {
+			t.postponed = &b
+		}
+		return nil
+	}
+	return t.checkpoint(b, 0)
+}
+
+// postponedTrigger takes the checkpoint that came before the end of the inputs.
+func (t *task) postponedTrigger() error {
+	b := t.postponed
+	t.postponed = nil
+	if b == nil || b.ID <= t.taken {
+		return nil
+	}
+	return t.checkpoint(*b, 0)
+}
+
+// checkpoint takes part in a checkpoint: the barrier goes on first, then the
+// state is frozen; the rest happens elsewhere.
+func (t *task) checkpoint(b exchange.Barrier, alignment time.Duration) error {
+	if b.ID <= t.taken {
+		return nil
+	}
+	if b.ID <= t.aborted {
+		return t.cancelled(b.ID, true)
+	}
+	t.taken = b.ID
+	t.metrics.IO.CheckpointAlignmentNanos.Set(alignment.Nanoseconds())
+	delay := max(0, t.w.Now().UnixMilli()-b.TimestampMS-alignment.Milliseconds())
+	t.metrics.IO.CheckpointStartDelayNanos.Set(delay * int64(time.Millisecond))
+	if b.Kind == kindStop && t.chain.Source != nil {
+		if err := t.stopSource(b.Drain); err != nil {
+			return err
+		}
+	}
+	began := time.Now()
+	for _, op := range t.chain.Operators {
+		if err := op.PrepareBarrier(b.ID); err != nil {
+			return fmt.Errorf("operator %s before checkpoint %d: %w", t.operatorName(op.ID()), b.ID, err)
+		}
+	}
+	if err := t.flushOutputs(); err != nil {
+		return err
+	}
+	if err := t.out.Broadcast(exchange.Event{Barrier: &b}); err != nil {
+		return err
+	}
+	if t.finished && t.final == 0 {
+		t.final = b.ID
+	}
+	ack := &control.CheckpointAck{CheckpointId: b.ID, Task: t.id, AlignmentMs: alignment.Milliseconds(), StartDelayMs: delay, Finished: t.drained}
+	part, err := t.snapshot(b, ack)
+	if err != nil {
+		t.w.segments.decline(t, b, err)
+		return nil
+	}
+	ack.SyncMs = time.Since(began).Milliseconds()
+	t.w.segments.join(t.attempt, b, part)
+	return nil
+}
+
+// stopSource ends the source before the barrier of a stop: what the drain
+// emits belongs to the savepoint.
+func (t *task) stopSource(drain bool) error {
+	if t.finished {
+		return nil
+	}
+	t.source.stopped = true
+	if err := t.chain.Source.Stop(drain); err != nil {
+		return fmt.Errorf("stopping the source: %w", err)
+	}
+	return t.endOfData(exchange.EndOfData{Drain: drain, Stop: true})
+}
+
+// snapshot is the synchronous part of all operators.
+func (t *task) snapshot(b exchange.Barrier, ack *control.CheckpointAck) (*part, error) {
+	p := &part{task: t, ack: ack}
+	c := dataflow.Checkpoint{ID: b.ID, Timestamp: time.UnixMilli(b.TimestampMS), Kind: b.Kind, Format: b.Format, Epoch: int64(b.Epoch)}
+	for _, op := range t.chain.Operators {
+		s, err := op.Snapshot(c)
+		if err != nil {
+			p.release()
+			return nil, fmt.Errorf("operator %s: %w", t.operatorName(op.ID()), err)
+		}
+		state := &control.OperatorState{OperatorId: op.ID(), Subtask: t.id.Subtask, Parallelism: t.vertex.Parallelism,
+			MaxParallelism: int32(t.env.MaxParallelism), Finished: t.drained}
+		for _, l := range s.Lists {
+			state.Lists = append(state.Lists, &control.ListState{Name: l.Name, Mode: string(l.Mode), Items: l.Items, Schema: l.Schema})
+		}
+		ack.States = append(ack.States, state)
+		if s.Keyed != nil {
+			p.keyed = append(p.keyed, keyedPart{state: state, snapshot: s.Keyed})
+		}
+	}
+	return p, nil
+}
+
+// cancelled handles that a checkpoint was given up before its barrier came.
+func (t *task) cancelled(id int64, forward bool) error {
+	t.aborted = max(t.aborted, id)
+	if !forward {
+		return nil
+	}
+	return t.out.Broadcast(exchange.Event{Cancel: id})
+}
+
+// completed commits: the checkpoint is durable and published. It ends a task
+// whose data had ended before that checkpoint.
+func (t *task) completed(c *control.CheckpointComplete) error {
+	id := c.CheckpointId
+	for _, op := range t.chain.Operators {
+		if err := op.CheckpointComplete(id); err != nil {
+			return fmt.Errorf("operator %s committing checkpoint %d: %w", t.operatorName(op.ID()), id, err)
+		}
+	}
+	t.w.reportCommitted(t, id)
+	if t.finished && t.final != 0 && id >= t.final {
+		t.over = true
+	}
+	return nil
+}
+
+// abortedByJob drops what is left of an aborted checkpoint.
+func (t *task) abortedByJob(id int64) error {
+	t.aborted = max(t.aborted, id)
+	if t.postponed != nil && t.postponed.ID <= id {
+		t.postponed = nil
+	}
+	if t.final == id { // the next one that begins is the first to count
+		t.final = 0
+	}
+	if t.gate != nil && t.gate.Cancel(id) {
+		if err := t.cancelled(id, true); err != nil {
+			return err
+		}
+	}
+	for _, op := range t.chain.Operators {
+		if err := op.CheckpointAborted(id); err != nil {
+			return fmt.Errorf("operator %s aborting checkpoint %d: %w", t.operatorName(op.ID()), id, err)
+		}
+	}
+	return nil
+}
+
+// finalCommit ends a task of a job without checkpoints.
+func (t *task) finalCommit() error {
+	if !t.finished {
+		return internalf("a final commit was ordered before the end of the data")
+	}
+	for _, op := range t.chain.Operators {
+		if err := op.CommitFinal(); err != nil {
+			return fmt.Errorf("operator %s committing: %w", t.operatorName(op.ID()), err)
+		}
+	}
+	t.w.reportCommitted(t, 0)
+	t.over = true
+	return nil
+}

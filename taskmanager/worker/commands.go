@@ -1,0 +1,224 @@
+package worker
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"goflink/control"
+	"goflink/graph"
+	"goflink/taskmanager/exchange"
+)
+
+func (w *worker) registration() *control.WorkerEvent {
+	return &control.WorkerEvent{Event: &control.WorkerEvent_Register{Register: &control.RegisterWorker{
+		Protocol: control.ProtocolVersion, WorkerId: w.start.WorkerId, TaskManagerId: w.Bootstrap.TaskManagerId, JobId: w.start.JobId,
+		Host: w.Bootstrap.Host, DataPort: int32(w.net.Port()), Pid: int32(os.Getpid()), ProgramSha256: w.program.Sha256,
+		Fingerprint: graph.Fingerprint(w.graph), Slots: w.start.Slots, FingerprintDiffBase: graph.Describe(w.graph),
+	}}}
+}
+
+// carryOut does what a command says. It never waits for a task, except for
+// those of an attempt that is being replaced.
+func (w *worker) carryOut(c *control.WorkerCommand) error {
+	switch c := c.Command.(type) {
+	case *control.WorkerCommand_Deploy:
+		w.deploy(c.Deploy)
+	case *control.WorkerCommand_Start:
+		if a := w.attempt(c.Start.Attempt); a != nil {
+			a.start()
+		}
+	case *control.WorkerCommand_Cancel:
+		w.cancelTasks(c.Cancel)
+	case *control.WorkerCommand_Trigger:
+		w.trigger(c.Trigger)
+	case *control.WorkerCommand_Complete:
+		w.each(func(t *task) func() error { return func() error { return t.completed(c.Complete) } })
+	case *control.WorkerCommand_Aborted:
+		w.segments.abort(c.Aborted.CheckpointId, c.Aborted.Reason)
+		w.each(func(t *task) func() error { return func() error { return t.abortedByJob(c.Aborted.CheckpointId) } })
+	case *control.WorkerCommand_Assign:
+		w.assign(c.Assign)
+	case *control.WorkerCommand_FinalCommit:
+		w.finalCommit(c.FinalCommit)
+	case *control.WorkerCommand_Shutdown:
+		return fmt.Errorf("%w: %s", errShutdown, c.Shutdown.Reason)
+	case *control.WorkerCommand_Heartbeat:
+		w.heartbeats = true
+	}
+	return nil
+}
+
+// attempt is the current attempt if it has that number.
+func (w *worker) attempt(n int32) *attempt {
+	if w.current != nil && w.current.id.Attempt == n {
+		return w.current
+	}
+	return nil
+}
+
+func (w *worker) deploy(d *control.DeployTasks) {
+	if a := w.attempt(d.Attempt); a != nil && a.id.Epoch == w.epoch {
+		w.Log.Warn("a second deployment of the same attempt is ignored", "attempt", d.Attempt)
+		return
+	}
+	w.endAttempt(fmt.Errorf("%w: attempt %d replaces it", errCancelled, d.Attempt))
+	a, err := newAttempt(w, d, w.epoch)
+	if err != nil {
+		for _, td := range d.Tasks {
+			w.send(&control.WorkerEvent{Event: &control.WorkerEvent_TaskState{TaskState: &control.TaskState{Task: td.Task, State: stateFailed,
+				TimeMs: time.Now().UnixMilli(), Failure: failureOf("deploying on worker "+w.start.WorkerId, err)}}})
+		}
+		return
+	}
+	w.current = a
+	a.deploy(d)
+	tasks := make([]*task, 0, len(a.tasks))
+	for _, t := range a.tasks {
+		tasks = append(tasks, t)
+	}
+	w.setTasks(tasks)
+}
+
+// cancelTasks ends some tasks of an attempt, or all.
+func (w *worker) cancelTasks(c *control.CancelTasks) {
+	a := w.attempt(c.Attempt)
+	if a == nil {
+		return
+	}
+	cause := errCancelled
+	if c.Reason != "" {
+		cause = fmt.Errorf("%w: %s", errCancelled, c.Reason)
+	}
+	if len(c.Tasks) == 0 {
+		a.end(cause)
+		return
+	}
+	for _, id := range c.Tasks {
+		if t := a.tasks[taskKey{id.VertexId, id.Subtask}]; t != nil {
+			t.fail(cause)
+		}
+	}
+}
+
+// each puts a letter for every task of the current attempt.
+func (w *worker) each(letter func(*task) func() error) {
+	if w.current == nil {
+		return
+	}
+	for _, t := range w.current.tasks {
+		t.mail.put(letter(t))
+	}
+}
+
+func (w *worker) trigger(c *control.TriggerCheckpoint) {
+	b := exchange.BarrierOf(c)
+	for _, id := range c.Tasks {
+		t, reason := w.taskFor(id)
+		if t == nil {
+			w.reportDeclined(id, b.ID, reason, reason == taskHasEnded)
+			continue
+		}
+		if !t.mail.put(func() error { return t.trigger(b) }) {
+			w.reportDeclined(id, b.ID, taskHasEnded, true)
+		}
+	}
+}
+
+// taskFor finds a running task; else it says why there is none.
+func (w *worker) taskFor(id *control.Task) (*task, string) {
+	a := w.attempt(id.Attempt)
+	if a == nil {
+		return nil, "the worker runs no such attempt"
+	}
+	t := a.tasks[taskKey{id.VertexId, id.Subtask}]
+	if t == nil {
+		return nil, "the worker has no such task"
+	}
+	state, _ := t.state.Load().(*control.TaskState)
+	switch {
+	case state == nil || state.State == stateInitializing:
+		return nil, taskIsNotRunning
+	case state.State != stateRunning:
+		return nil, taskHasEnded
+	}
+	return t, ""
+}
+
+// assign hands splits to the source of an operator. They may come before the
+// task runs: its mailbox keeps them.
+func (w *worker) assign(c *control.AssignSplits) {
+	v := w.operators[c.OperatorId]
+	if v == nil || w.current == nil {
+		w.Log.Warn("splits for an operator that is not here", "operator", c.OperatorId)
+		return
+	}
+	t := w.current.tasks[taskKey{v.Id, c.Subtask}]
+	if t == nil {
+		w.Log.Warn("splits for a task that is not here", "operator", c.OperatorId, "subtask", c.Subtask)
+		return
+	}
+	t.mail.put(func() error { return t.addSplits(c) })
+}
+
+func (t *task) addSplits(c *control.AssignSplits) error {
+	source := t.chain.Source
+	if source == nil || t.source.stopped {
+		return nil
+	}
+	t.source.waiting = false
+	if len(c.Splits) > 0 {
+		if err := source.AddSplits(c.Splits); err != nil {
+			return fmt.Errorf("adding splits: %w", err)
+		}
+	}
+	if c.NoMore {
+		return source.NoMoreSplits()
+	}
+	return nil
+}
+
+func (w *worker) finalCommit(c *control.FinalCommit) {
+	if len(c.Tasks) == 0 {
+		w.each(func(t *task) func() error { return t.finalCommit })
+		return
+	}
+	for _, id := range c.Tasks {
+		if t, _ := w.taskFor(id); t != nil {
+			t.mail.put(t.finalCommit)
+		}
+	}
+}
+
+func (w *worker) requestSplit(t *task, operatorID string) {
+	w.send(&control.WorkerEvent{Event: &control.WorkerEvent_SplitRequest{SplitRequest: &control.SplitRequest{OperatorId: operatorID,
+		Subtask: t.id.Subtask, Host: w.Bootstrap.Host, Attempt: t.id.Attempt}}})
+}
+
+func (w *worker) reportAck(t *task, ack *control.CheckpointAck) {
+	w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Ack{Ack: ack}})
+}
+
+func (w *worker) reportDeclined(id *control.Task, checkpoint int64, reason string, finished bool) {
+	w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Decline{Decline: &control.CheckpointDecline{CheckpointId: checkpoint, Task: id,
+		Reason: reason, TaskFinished: finished}}})
+}
+
+func (w *worker) reportDrained(t *task) {
+	t.told.Store(true)
+	w.sendDrained(t)
+}
+
+func (w *worker) sendDrained(t *task) {
+	w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Drained{Drained: &control.TaskDrained{Task: t.id}}})
+}
+
+// reportCommitted tells that a task with something to commit has done so.
+func (w *worker) reportCommitted(t *task, checkpoint int64) {
+	for _, op := range t.vertex.Operators {
+		if op.Commits {
+			w.send(&control.WorkerEvent{Event: &control.WorkerEvent_CommitDone{CommitDone: &control.CommitDone{Task: t.id, CheckpointId: checkpoint}}})
+			return
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"goflink/conf"
+	"goflink/control"
+	"goflink/dataflow"
+	"goflink/graph"
+)
+
+// Options configure Run.
+type Options struct {
+	// Bootstrap says which worker this is and how to reach the JobManager.
+	// Role, entry and once-values are the caller's business.
+	Bootstrap *control.Bootstrap
+	// Program is the job's graph, rebuilt in this process.
+	Program dataflow.Program
+	// Files opens the file systems of checkpoints and of the program; usually an
+	// hdfsstore.Resolver. The caller closes it.
+	Files dataflow.FileSystems
+	// Log is the process's logger; nil: slog.Default.
+	Log *slog.Logger
+	// Out takes the lines of print sinks; nil: standard output.
+	Out dataflow.Printer
+	// FindLeader finds the JobManager's address anew after it was lost; nil:
+	// the worker ends when it stays lost for heartbeat.timeout.
+	FindLeader func(ctx context.Context) (string, error)
+	// Fatal ends the process, when a cancelled task does not end within
+	// task.cancellation.timeout; nil: log, then exit with ExitWatchdog.
+	Fatal func(error)
+	// Now is the clock of processing time; nil: time.Now.
+	Now func() time.Time
+	// MetricsInterval is how often metrics are reported; 0: 3 s, which a web
+	// page that polls each 3 s does not outrun.
+	MetricsInterval time.Duration
+}
+
+// ExitWatchdog is the exit code of a worker whose tasks could not be cancelled.
+const ExitWatchdog = 4
+
+// settings are what Run makes of its options.
+type settings struct {
+	Options
+	start       *control.StartWorker
+	program     graph.Program // the binary
+	graph       *graph.JobGraph
+	conf        *conf.Config
+	vertices    map[string]*graph.Vertex
+	operators   map[string]*graph.Vertex // by operator id
+	exactlyOnce bool
+	flushEvery  time.Duration // 0: after every step, negative: never by time
+	heartbeat   time.Duration
+	timeout     time.Duration // changed by Run's goroutine only
+	heartbeats  bool          // the JobManager sends some; Run's goroutine only
+}
+
+func newSettings(o Options) (*settings, error) {
+	s := &settings{Options: o}
+	if o.Bootstrap == nil || o.Bootstrap.Worker == nil || o.Program == nil {
+		return nil, errors.New("worker: no bootstrap or no program")
+	}
+	s.start = o.Bootstrap.Worker
+	if err := proto.Unmarshal(s.start.Program, &s.program); err != nil {
+		return nil, fmt.Errorf("worker: the program's description is damaged: %w", err)
+	}
+	s.graph = o.Program.JobGraph()
+	s.conf = conf.FromMap(s.start.Config)
+	if s.Log == nil {
+		s.Log = slog.Default()
+	}
+	if s.Out == nil {
+		s.Out = &lines{to: os.Stdout}
+	}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.MetricsInterval <= 0 {
+		s.MetricsInterval = 3 * time.Second
+	}
+	s.exactlyOnce = conf.CheckpointingMode.Get(s.conf) == conf.ExactlyOnce
+	s.flushEvery = conf.ExecutionBufferTimeout.Get(s.conf)
+	if !conf.ExecutionBufferTimeoutEnabled.Get(s.conf) {
+		s.flushEvery = -1
+	}
+	s.heartbeat = conf.HeartbeatInterval.Get(s.conf)
+	s.timeout = conf.HeartbeatTimeout.Get(s.conf)
+	s.vertices, s.operators = map[string]*graph.Vertex{}, map[string]*graph.Vertex{}
+	for _, v := range s.graph.Vertices {
+		s.vertices[v.Id] = v
+		for _, op := range v.Operators {
+			s.operators[op.Id] = v
+		}
+	}
+	return s, nil
+}
+
+// keyedOperators is how many operators share a slot's managed memory.
+func (s *settings) keyedOperators() int {
+	n := 0
+	for _, v := range s.graph.Vertices {
+		for _, op := range v.Operators {
+			if op.KeySchema != "" {
+				n++
+			}
+		}
+	}
+	return max(1, n)
+}
+
+// lines is a dataflow.Printer that writes each line with one call, so that
+// lines of several tasks, and of several processes that append to one file,
+// stay whole.
+type lines struct {
+	mu  sync.Mutex
+	to  *os.File
+	buf []byte
+}
+
+// Print implements dataflow.Printer.
+func (l *lines) Print(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.buf = append(append(l.buf[:0], line...), '\n')
+	_, _ = l.to.Write(l.buf) // a full disk must not end the job
+}

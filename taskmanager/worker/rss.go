@@ -1,0 +1,25 @@
+package worker
+
+import (
+	"os"
+	"strconv"
+	"strings"
+)
+
+// residentBytes is the resident memory of this process; 0 when it cannot be
+// told.
+func residentBytes() int64 {
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(data))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}

@@ -1,0 +1,300 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"goflink/control"
+	"goflink/state"
+	"goflink/taskmanager/exchange"
+)
+
+// taskKey names a task within its attempt.
+type taskKey struct {
+	vertex  string
+	subtask int32
+}
+
+// part is what one task has in a checkpoint.
+type part struct {
+	task  *task
+	ack   *control.CheckpointAck
+	keyed []keyedPart
+}
+
+// keyedPart is a keyed state that is still to be written, and where its handle
+// goes.
+type keyedPart struct {
+	state    *control.OperatorState
+	snapshot state.Snapshot
+}
+
+func (p *part) release() {
+	for _, k := range p.keyed {
+		k.snapshot.Release()
+	}
+}
+
+// segments gathers the parts of a worker's tasks by checkpoint and has them
+// written together: one file a worker and checkpoint. A part with nothing to
+// write is acknowledged at once.
+//
+// The state of a task stays frozen until the last task of the worker has
+// joined and the file is durable: so a write that failed for a passing reason
+// can be done again.
+type segments struct {
+	w    *worker
+	jobs chan *segment // to the writers
+	wg   sync.WaitGroup
+	stop context.Context
+	mu   struct {
+		sync.Mutex
+		open   map[segmentKey]*segment
+		left   map[taskKey]bool // tasks of the attempt that have ended
+		of     exchange.AttemptID
+		closed bool
+	}
+}
+
+type segmentKey struct {
+	attempt    exchange.AttemptID
+	checkpoint int64
+}
+
+// segment is one checkpoint of one attempt on this worker.
+type segment struct {
+	key     segmentKey
+	barrier exchange.Barrier
+	waiting map[taskKey]bool // tasks that have not joined
+	parts   []*part
+	began   time.Time
+	ctx     context.Context // ends when the checkpoint is aborted
+	cancel  context.CancelCauseFunc
+}
+
+// segmentWriters is how many checkpoints are written at a time: one is usual,
+// a savepoint may come beside it, a third waits.
+const segmentWriters = 2
+
+// openSegments bounds the checkpoints that wait for tasks; beyond it the
+// oldest is given up. The JobManager allows far fewer at a time.
+const openSegments = 64
+
+func newSegments(ctx context.Context, w *worker) *segments {
+	s := &segments{w: w, jobs: make(chan *segment, openSegments), stop: ctx}
+	s.mu.open = map[segmentKey]*segment{}
+	for range segmentWriters {
+		s.wg.Go(s.work)
+	}
+	return s
+}
+
+func (s *segments) work() {
+	for seg := range s.jobs {
+		s.write(seg)
+	}
+}
+
+// close waits for the writers; the context has ended.
+func (s *segments) close() {
+	s.mu.Lock()
+	s.mu.closed = true
+	s.mu.Unlock()
+	s.abortAll()
+	close(s.jobs)
+	s.wg.Wait()
+}
+
+// join adds a task's part.
+func (s *segments) join(a *attempt, b exchange.Barrier, p *part) {
+	if len(p.keyed) == 0 {
+		s.settle(a, b, p.task.key, nil)
+		s.acknowledge(p, time.Now())
+		return
+	}
+	s.settle(a, b, p.task.key, p)
+}
+
+// settle notes that a task has joined, with or without a part to write, and
+// passes the segment on when it was the last one.
+func (s *segments) settle(a *attempt, b exchange.Barrier, key taskKey, p *part) {
+	id := segmentKey{a.id, b.ID}
+	s.mu.Lock()
+	if s.mu.closed {
+		s.mu.Unlock()
+		if p != nil {
+			p.release()
+		}
+		return
+	}
+	seg := s.mu.open[id]
+	if seg == nil {
+		seg = &segment{key: id, barrier: b, waiting: s.aliveLocked(a), began: time.Now()}
+		seg.ctx, seg.cancel = context.WithCancelCause(s.stop)
+		s.mu.open[id] = seg
+	}
+	delete(seg.waiting, key)
+	if p != nil {
+		seg.parts = append(seg.parts, p)
+	}
+	ready := s.takeReadyLocked(seg)
+	drop := s.excessLocked()
+	s.mu.Unlock()
+	s.dispatch(ready)
+	if drop != nil {
+		s.drop(drop, fmt.Errorf("more than %d checkpoints at a time", openSegments))
+	}
+}
+
+// aliveLocked is the set of an attempt's tasks that have not ended.
+func (s *segments) aliveLocked(a *attempt) map[taskKey]bool {
+	alive := map[taskKey]bool{}
+	for key := range a.tasks {
+		if s.mu.of != a.id || !s.mu.left[key] {
+			alive[key] = true
+		}
+	}
+	return alive
+}
+
+// takeReadyLocked removes a segment that nobody is awaited for from those that
+// gather; it stays abortable through its context only if parts are written.
+func (s *segments) takeReadyLocked(seg *segment) *segment {
+	if len(seg.waiting) > 0 {
+		return nil
+	}
+	if len(seg.parts) == 0 {
+		delete(s.mu.open, seg.key)
+		seg.cancel(nil)
+		return nil
+	}
+	return seg
+}
+
+func (s *segments) excessLocked() *segment {
+	if len(s.mu.open) <= openSegments {
+		return nil
+	}
+	var oldest *segment
+	for _, seg := range s.mu.open {
+		if oldest == nil || seg.began.Before(oldest.began) {
+			oldest = seg
+		}
+	}
+	delete(s.mu.open, oldest.key)
+	return oldest
+}
+
+func (s *segments) dispatch(seg *segment) {
+	if seg == nil {
+		return
+	}
+	select {
+	case s.jobs <- seg:
+	default:
+		s.remove(seg)
+		s.drop(seg, fmt.Errorf("%d checkpoints are being written already", openSegments))
+	}
+}
+
+func (s *segments) remove(seg *segment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.open[seg.key] == seg {
+		delete(s.mu.open, seg.key)
+	}
+}
+
+// drop declines a segment's parts.
+func (s *segments) drop(seg *segment, err error) {
+	seg.cancel(err)
+	for _, p := range seg.parts {
+		p.release()
+		s.w.reportDeclined(p.task.id, seg.key.checkpoint, err.Error(), false)
+	}
+}
+
+// decline takes a task out of a checkpoint that it cannot take.
+func (s *segments) decline(t *task, b exchange.Barrier, err error) {
+	s.w.reportDeclined(t.id, b.ID, err.Error(), false)
+	s.settle(t.attempt, b, t.key, nil)
+}
+
+// leave takes a task that has ended out of all checkpoints.
+func (s *segments) leave(attempt exchange.AttemptID, key taskKey) {
+	var ready []*segment
+	s.mu.Lock()
+	if s.mu.of != attempt {
+		s.mu.of, s.mu.left = attempt, map[taskKey]bool{}
+	}
+	s.mu.left[key] = true
+	for _, seg := range s.mu.open {
+		if seg.key.attempt == attempt && seg.waiting[key] {
+			delete(seg.waiting, key)
+			if r := s.takeReadyLocked(seg); r != nil {
+				ready = append(ready, r)
+			}
+		}
+	}
+	s.mu.Unlock()
+	for _, seg := range ready {
+		s.dispatch(seg)
+	}
+}
+
+// abort gives up a checkpoint: what gathers is dropped, what is being written
+// is cancelled and its file deleted.
+func (s *segments) abort(id int64, reason string) {
+	s.abortWhere(func(seg *segment) bool { return seg.key.checkpoint == id }, fmt.Errorf("checkpoint %d was aborted: %s", id, reason))
+}
+
+// abortAttempt gives up all checkpoints of an attempt that is over.
+func (s *segments) abortAttempt(id exchange.AttemptID) {
+	s.abortWhere(func(seg *segment) bool { return seg.key.attempt == id }, errCancelled)
+}
+
+func (s *segments) abortAll() {
+	s.abortWhere(func(*segment) bool { return true }, errCancelled)
+}
+
+func (s *segments) abortWhere(match func(*segment) bool, err error) {
+	var drop []*segment
+	s.mu.Lock()
+	for key, seg := range s.mu.open {
+		if !match(seg) {
+			continue
+		}
+		seg.cancel(err)
+		if len(seg.waiting) > 0 { // else it is with a writer, which sees the context
+			delete(s.mu.open, key)
+			drop = append(drop, seg)
+		}
+	}
+	s.mu.Unlock()
+	for _, seg := range drop {
+		for _, p := range seg.parts {
+			p.release()
+		}
+	}
+}
+
+// acknowledge reports a part that is durable.
+func (s *segments) acknowledge(p *part, began time.Time) {
+	p.ack.AsyncMs = time.Since(began).Milliseconds()
+	for _, st := range p.ack.States {
+		for _, h := range st.Keyed {
+			p.ack.StateBytes += h.Length
+			if h.Path != "" {
+				p.ack.UploadedBytes += h.Length
+			}
+		}
+		for _, l := range st.Lists {
+			for _, item := range l.Items {
+				p.ack.StateBytes += int64(len(item))
+			}
+		}
+	}
+	s.w.reportAck(p.task, p.ack)
+}

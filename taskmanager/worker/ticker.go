@@ -1,0 +1,72 @@
+package worker
+
+import (
+	"time"
+
+	"goflink/control"
+	"goflink/metrics"
+)
+
+// tick drives everything periodic of the worker: marks for the buffer
+// time-out, heartbeats, meters and reports. It does no work of a task, so a
+// busy task delays none of it.
+func (w *worker) tick() {
+	every := func(d time.Duration) (<-chan time.Time, func()) {
+		if d <= 0 {
+			return nil, func() {}
+		}
+		t := time.NewTicker(d)
+		return t.C, t.Stop
+	}
+	flush, stopFlush := every(w.flushEvery)
+	beat, stopBeat := every(w.heartbeat)
+	meters, stopMeters := every(metrics.TickInterval)
+	report, stopReport := every(w.MetricsInterval)
+	for _, stop := range []func(){stopFlush, stopBeat, stopMeters, stopReport} {
+		defer stop()
+	}
+	for {
+		select {
+		case <-w.ctx.Done():
+			return
+		case <-flush:
+			w.markFlush()
+		case <-beat:
+			w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Heartbeat{Heartbeat: &control.Heartbeat{SentMs: time.Now().UnixMilli(), RssBytes: residentBytes()}}})
+		case now := <-meters:
+			w.registry.Tick(now)
+		case <-report:
+			w.reportMetrics()
+		}
+	}
+}
+
+func (w *worker) tasks() []*task {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mu.tasks
+}
+
+// markFlush tells each task that the buffer time-out has come; one that waits
+// is woken only when it has something to send.
+func (w *worker) markFlush() {
+	for _, t := range w.tasks() {
+		t.flush.Store(true)
+		if t.hasFlush.Load() {
+			t.signal()
+		}
+	}
+}
+
+func (w *worker) reportMetrics() {
+	report := &control.MetricsReport{}
+	for _, t := range w.tasks() {
+		if state, ok := t.state.Load().(*control.TaskState); !ok || state.State != stateRunning {
+			continue
+		}
+		report.Tasks = append(report.Tasks, &control.TaskMetrics{Task: t.id, Io: t.stats.snapshot(), Metrics: t.metrics.Snapshot()})
+	}
+	if len(report.Tasks) > 0 {
+		w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Metrics{Metrics: report}})
+	}
+}

@@ -1,0 +1,317 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
+	"sync"
+	"time"
+
+	"goflink/conf"
+	"goflink/control"
+	"goflink/metrics"
+	"goflink/taskmanager/exchange"
+	"goflink/taskmanager/uplink"
+)
+
+type link = uplink.Link[control.WorkerEvent, control.WorkerCommand]
+
+// worker is the running process. current and epoch belong to Run's goroutine.
+type worker struct {
+	*settings
+	ctx      context.Context
+	net      *exchange.Network
+	registry *metrics.Registry
+	segments *segments
+	scratch  string
+	wg       sync.WaitGroup // attempts that end, the ticker
+	current  *attempt
+	epoch    int64
+	mu       struct {
+		sync.Mutex
+		link  *link
+		tasks []*task // of the current attempt, for the ticker
+	}
+}
+
+// Run runs a worker until the JobManager shuts it down (nil), refuses it, stays
+// lost, or ctx ends. Tasks that still run are cancelled first.
+func Run(ctx context.Context, o Options) (err error) {
+	s, err := newSettings(o)
+	if err != nil {
+		return err
+	}
+	if s.Fatal == nil {
+		s.Fatal = s.exit
+	}
+	w := &worker{settings: s}
+	if w.net, err = exchange.Listen(exchange.Options{WorkerID: s.start.WorkerId, Bind: conf.TaskManagerBindHost.Get(s.conf),
+		Port: conf.TaskManagerDataPort.Get(s.conf), Secret: o.Bootstrap.Secret, NetworkBytes: s.start.NetworkBytes, Log: s.Log}); err != nil {
+		return err
+	}
+	defer w.net.Close()
+	w.scratch = filepath.Join(scratchRoot(o.Bootstrap), "worker-"+filepath.Base(s.start.WorkerId))
+	if err := os.MkdirAll(w.scratch, 0o700); err != nil {
+		return fmt.Errorf("worker: scratch folder: %w", err)
+	}
+	defer os.RemoveAll(w.scratch)
+	w.registry = metrics.NewRegistry(metrics.Options{Host: o.Bootstrap.Host, TaskManagerID: o.Bootstrap.TaskManagerId, Scopes: metrics.ScopesFrom(s.conf)})
+	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	w.ctx = inner
+	w.segments = newSegments(inner, w)
+	w.wg.Go(w.tick)
+	err = w.serve(ctx)
+	w.endAttempt(errCancelled)
+	cancel(errCancelled)
+	w.wg.Wait()
+	w.segments.close()
+	w.dropLink(2 * time.Second)
+	return err
+}
+
+func scratchRoot(b *control.Bootstrap) string {
+	if b.ScratchDir != "" {
+		return b.ScratchDir
+	}
+	return os.TempDir()
+}
+
+// exit is the default of Options.Fatal.
+func (s *settings) exit(err error) {
+	s.Log.Error("ending the process", "error", err)
+	fmt.Fprintln(os.Stderr, err)
+	_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+	os.Exit(ExitWatchdog)
+}
+
+// errShutdown is the JobManager's order to end.
+var errShutdown = errors.New("shut down by the JobManager")
+
+// refused is the JobManager's answer to a worker that it does not want.
+type refused struct{ reason string }
+
+func (r *refused) Error() string { return "the JobManager refused this worker: " + r.reason }
+
+// serve keeps the worker registered at a JobManager until one of them ends it.
+func (w *worker) serve(ctx context.Context) error {
+	address := w.Bootstrap.Jobmanager
+	lostAt := time.Now()
+	for {
+		began := time.Now()
+		registered, err := w.session(ctx, address, lostAt)
+		var no *refused
+		switch {
+		case errors.Is(err, errShutdown):
+			w.Log.Info("worker is shut down", "reason", err)
+			return nil
+		case errors.As(err, &no):
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		if registered {
+			lostAt = time.Now()
+			w.Log.Warn("the JobManager is lost", "address", address, "error", err)
+		}
+		if time.Since(lostAt) > w.timeout {
+			w.endAttempt(fmt.Errorf("%w: the JobManager is lost for %s", errCancelled, w.timeout))
+		}
+		if time.Since(lostAt) > w.patience() {
+			return fmt.Errorf("the JobManager at %s is lost since %s: %w", address, lostAt.Format(time.RFC3339), err)
+		}
+		address = w.leader(ctx, address)
+		if left := retryPause - time.Since(began); left > 0 {
+			pause(ctx, left)
+		}
+	}
+}
+
+// retryPause is the least time between two tries to reach a JobManager.
+const retryPause = 200 * time.Millisecond
+
+// patience is how long a worker outlives its JobManager: with a way to find
+// the next one as long as a TaskManager waits for its registration.
+func (w *worker) patience() time.Duration {
+	if w.FindLeader == nil {
+		return w.timeout
+	}
+	return max(w.timeout, conf.TaskManagerRegistrationTimeout.Get(w.conf))
+}
+
+// leader is the JobManager's address, found anew if there is a way to.
+func (w *worker) leader(ctx context.Context, last string) string {
+	if w.FindLeader == nil {
+		return last
+	}
+	address, err := w.FindLeader(ctx)
+	if err != nil || address == "" {
+		return last
+	}
+	if address != last {
+		w.Log.Info("another JobManager leads", "address", address)
+		w.endAttempt(fmt.Errorf("%w: another JobManager leads", errCancelled))
+	}
+	return address
+}
+
+// endAttempt cancels the current attempt and waits for its end.
+func (w *worker) endAttempt(cause error) {
+	if w.current == nil {
+		return
+	}
+	w.current.end(cause)
+	<-w.current.ended
+	w.current = nil
+	w.setTasks(nil)
+}
+
+func (w *worker) setTasks(tasks []*task) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mu.tasks = tasks
+}
+
+// session is one connection to a JobManager, from registration to its end. It
+// tells whether the registration succeeded.
+func (w *worker) session(ctx context.Context, address string, lostAt time.Time) (registered bool, err error) {
+	conn, err := uplink.Dial(address, w.Bootstrap.Secret)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	deadline := lostAt.Add(w.timeout)
+	if w.FindLeader != nil { // look for the next one soon
+		deadline = time.Now().Add(min(w.timeout, 3*time.Second))
+	}
+	until, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	if err := uplink.Await(until, conn); err != nil {
+		return false, err
+	}
+	l, err := uplink.Open(control.NewJobManagerClient(conn).Worker)
+	if err != nil {
+		return false, err
+	}
+	l.Send(w.registration()) // the first event
+	w.setLink(l)
+	registered, err = w.commands(ctx, l)
+	linger := time.Duration(0)
+	if errors.Is(err, errShutdown) || ctx.Err() != nil {
+		w.endAttempt(errCancelled)
+		linger = time.Second
+	}
+	w.setLink(nil)
+	l.Close(linger)
+	return registered, err
+}
+
+func (w *worker) setLink(l *link) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mu.link = l
+}
+
+// dropLink closes a link that is still open.
+func (w *worker) dropLink(linger time.Duration) {
+	w.mu.Lock()
+	l := w.mu.link
+	w.mu.link = nil
+	w.mu.Unlock()
+	if l != nil {
+		l.Close(linger)
+	}
+}
+
+// send queues an event for the JobManager; without one it is dropped.
+func (w *worker) send(e *control.WorkerEvent) {
+	w.mu.Lock()
+	l := w.mu.link
+	w.mu.Unlock()
+	if l != nil {
+		l.Send(e)
+	}
+}
+
+// commands carries out what the JobManager says until the stream ends.
+func (w *worker) commands(ctx context.Context, l *link) (registered bool, err error) {
+	check := time.NewTicker(max(w.timeout/4, 50*time.Millisecond))
+	defer check.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return registered, ctx.Err()
+		case <-check.C:
+			if w.silent(l) {
+				return registered, fmt.Errorf("no heartbeat from the JobManager since %s", w.timeout)
+			}
+		case c, ok := <-l.Commands():
+			if !ok {
+				return registered, l.Err()
+			}
+			if r := c.GetRegistered(); r != nil {
+				if err := w.accepted(r); err != nil {
+					return false, err
+				}
+				registered = true
+				continue
+			}
+			if !registered {
+				continue // nothing counts before the answer to the registration
+			}
+			if err := w.carryOut(c); err != nil {
+				return registered, err
+			}
+		}
+	}
+}
+
+// silent tells that a JobManager stopped to send heartbeats.
+func (w *worker) silent(l *link) bool {
+	return w.heartbeats && time.Since(l.Heard()) > w.timeout
+}
+
+// accepted takes the answer to a registration.
+func (w *worker) accepted(r *control.WorkerRegistered) error {
+	if r.Refused != "" {
+		return &refused{r.Refused}
+	}
+	if w.current != nil && r.Epoch != w.epoch {
+		w.endAttempt(fmt.Errorf("%w: another JobManager leads", errCancelled))
+	}
+	w.epoch = r.Epoch
+	if r.HeartbeatTimeoutMs > 0 {
+		w.timeout = time.Duration(r.HeartbeatTimeoutMs) * time.Millisecond
+	}
+	w.heartbeats = false
+	w.Log.Info("worker is registered", "worker", w.start.WorkerId, "epoch", r.Epoch)
+	w.repeatStates()
+	return nil
+}
+
+// repeatStates tells a JobManager that was out of reach for a moment how the
+// tasks stand.
+func (w *worker) repeatStates() {
+	if w.current == nil {
+		return
+	}
+	for _, t := range w.current.tasks {
+		if state, ok := t.state.Load().(*control.TaskState); ok {
+			w.send(&control.WorkerEvent{Event: &control.WorkerEvent_TaskState{TaskState: state}})
+		}
+		if t.told.Load() {
+			w.sendDrained(t)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
