@@ -69,7 +69,7 @@ func TicketCachePath(env func(string) string) (string, error) {
 		return path, nil
 	}
 	if strings.Contains(name, ":") && !strings.HasPrefix(name, "/") {
-		return "", fmt.Errorf("the ticket cache KRB5CCNAME=%s is of a kind that cannot be read: use FILE:", name)
+		return "", fmt.Errorf("the ticket cache KRB5CCNAME=%s is of a kind that cannot be read, only FILE caches can", name)
 	}
 	return name, nil
 }

@@ -215,8 +215,7 @@ func (c *serverConn) send(msgs ...proto.Message) error {
 
 // sasl negotiates, as Hadoop's server does.
 func (c *serverConn) sasl() error {
-	msg, err := c.nextSASL(pb.RpcSaslProto_NEGOTIATE)
-	if err != nil {
+	if _, err := c.nextSASL(pb.RpcSaslProto_NEGOTIATE); err != nil {
 		return err
 	}
 	if !c.s.offers(Token) {
@@ -234,7 +233,8 @@ func (c *serverConn) sasl() error {
 	if err := c.sendSASL(offer); err != nil {
 		return err
 	}
-	if msg, err = c.nextSASL(pb.RpcSaslProto_INITIATE); err != nil {
+	msg, err := c.nextSASL(pb.RpcSaslProto_INITIATE)
+	if err != nil {
 		return err
 	}
 	if len(msg.GetAuths()) != 1 || msg.GetAuths()[0].GetMethod() != Token {

@@ -152,9 +152,7 @@ func pruneDependencies(f *descriptorpb.FileDescriptorProto, x *index) {
 	}
 	delete(used, f.GetName())
 	f.PublicDependency, f.WeakDependency, f.Dependency = nil, nil, nil
-	for _, name := range sortedKeys(used) {
-		f.Dependency = append(f.Dependency, name)
-	}
+	f.Dependency = sortedKeys(used)
 }
 
 func uses(m *descriptorpb.DescriptorProto, x *index, used map[string]bool) {
