@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"goflink/client/program"
 )
 
 // argError is a wrong command line: the user's, not the cluster's.
@@ -79,7 +81,21 @@ func block(w io.Writer, err error, verbose bool) {
 	fmt.Fprintf(w, "\n%s\n The program finished with the following exception:\n\n%s\n", line, strings.TrimSpace(err.Error()))
 	if verbose {
 		causes(w, err)
+		fmt.Fprint(w, stackOf(err))
 	}
+}
+
+// stackOf is the stack that a program's panic left, wherever it was.
+func stackOf(err error) string {
+	var p *program.PlanError
+	if errors.As(err, &p) {
+		return p.Stack
+	}
+	var s *stackError
+	if errors.As(err, &s) {
+		return s.stack
+	}
+	return ""
 }
 
 // causes prints the chain of wrapped errors, outermost first.

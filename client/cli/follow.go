@@ -170,8 +170,8 @@ type stackError struct {
 // Error is the short form.
 func (e *stackError) Error() string { return e.err.Error() }
 
-// Unwrap yields the longer form.
-func (e *stackError) Unwrap() error { return errors.New(strings.TrimSpace(e.stack)) }
+// Unwrap returns the short form.
+func (e *stackError) Unwrap() error { return e.err }
 
 // interrupted is what happens after Ctrl-C while a job is followed.
 func (c *command) interrupted(cl cluster, id string, app *onYarnApp) error {

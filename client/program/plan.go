@@ -139,14 +139,28 @@ func (p Planning) explain(ctx context.Context, err error, limit time.Duration, r
 	if reason == "" {
 		reason = "it said nothing"
 	}
-	return &PlanError{Program: p.File.Name, Reason: reason, Err: err}
+	e := &PlanError{Program: p.File.Name, Err: err}
+	e.Reason, e.Stack = cutStack(reason)
+	return e
+}
+
+// cutStack cuts the stack of a panic off its message: it begins with the line
+// before the first one that is indented by a tab.
+func cutStack(text string) (reason, stack string) {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		if i > 1 && strings.HasPrefix(l, "\t") {
+			return strings.Join(lines[:i-1], "\n"), strings.Join(lines[i-1:], "\n")
+		}
+	}
+	return text, ""
 }
 
 // PlanError is a program whose build function failed.
 type PlanError struct {
 	Program string
-	// Reason is what the program said.
-	Reason string
+	// Reason is what the program said, Stack where it panicked.
+	Reason, Stack string
 	// Err is how the process ended.
 	Err error
 }

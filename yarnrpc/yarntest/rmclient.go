@@ -189,11 +189,24 @@ func (c *Cluster) queue(call *rpctest.Call) (proto.Message, error) {
 		return nil, err
 	}
 	resp := &pb.GetQueueInfoResponseProto{}
-	if slices.Contains(c.o.Queues, req.GetQueueName()) {
+	switch name := req.GetQueueName(); {
+	case slices.Contains(c.o.Queues, name):
+		resp.QueueInfo = c.leaf(name)
+	case name == "root":
 		resp.QueueInfo = &pb.QueueInfoProto{
-			QueueName: req.QueueName, QueuePath: proto.String("root." + req.GetQueueName()), State: pb.QueueStateProto_Q_RUNNING.Enum(),
-			Capacity: proto.Float32(1 / float32(len(c.o.Queues))), MaximumCapacity: proto.Float32(1),
+			QueueName: proto.String(name), QueuePath: proto.String(name), State: pb.QueueStateProto_Q_RUNNING.Enum(),
+			Capacity: proto.Float32(1), MaximumCapacity: proto.Float32(1), CurrentCapacity: proto.Float32(0),
+		}
+		for _, q := range c.o.Queues {
+			resp.QueueInfo.ChildQueues = append(resp.QueueInfo.ChildQueues, c.leaf(q))
 		}
 	}
 	return resp, nil
+}
+
+func (c *Cluster) leaf(name string) *pb.QueueInfoProto {
+	return &pb.QueueInfoProto{
+		QueueName: proto.String(name), QueuePath: proto.String("root." + name), State: pb.QueueStateProto_Q_RUNNING.Enum(),
+		Capacity: proto.Float32(1 / float32(len(c.o.Queues))), MaximumCapacity: proto.Float32(1), CurrentCapacity: proto.Float32(0),
+	}
 }
