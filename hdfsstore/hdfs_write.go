@@ -100,9 +100,9 @@ type hdfsWriter struct {
 	path string
 	n    int64
 	err  error // the first; the file is broken
-	stop func() bool
-	done bool // closed or aborted
-	kept bool // closed without error
+	stop func() bool // nil after release
+	done bool        // closed or aborted
+	kept bool        // closed without error, or aborted
 }
 
 // writePiece bounds what one call hands to the library, which otherwise copies
@@ -147,10 +147,10 @@ func (w *hdfsWriter) Close() error {
 	if w.done {
 		return nil
 	}
-	w.done = true
 	if w.err != nil {
-		return w.err
+		return w.err // Abort ends the rest
 	}
+	w.done = true
 	err := w.f.Close()
 	if err != nil {
 		w.check("close", err)
@@ -175,7 +175,11 @@ func (w *hdfsWriter) verify() error {
 
 // release ends the instance of the library.
 func (w *hdfsWriter) release() error {
+	if w.stop == nil {
+		return nil
+	}
 	w.stop()
+	w.stop = nil
 	w.b.abandon()
 	return wrap("close", w.h.URI(w.path), w.c.Close())
 }
@@ -185,11 +189,13 @@ func (w *hdfsWriter) Abort() error {
 	if w.kept {
 		return nil
 	}
-	w.done, w.kept = true, true
-	// Without its connection the library's Close only ends its goroutines; its
-	// error is that of the connection.
 	w.b.abandon()
-	_ = w.f.Close()
+	if !w.done {
+		// Without its connection the library's Close only ends its goroutines; its
+		// error is that of the connection.
+		_ = w.f.Close()
+	}
+	w.done, w.kept = true, true
 	err := w.release()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.b.ctx), w.h.o.CallTimeout)
 	defer cancel()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"goflink/hdfsstore"
@@ -54,32 +55,37 @@ func TestPublishSurvives(t *testing.T) {
 		"rename nth=1 -> lost transient\nrename nth=1 -> error transient",
 	} {
 		t.Run(rules, func(t *testing.T) {
-			m := memfs.New()
-			f := faultfs.New(m, 1)
-			script(t, f, rules)
-			err := hdfsstore.Publish(t.Context(), f, "/dir/file", hdfsstore.PublishOptions{}, func(w io.Writer) error {
-				for _, s := range []string{"one ", "two ", "three"} {
-					if err := text(s)(w); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			data, err := hdfsstore.ReadFile(t.Context(), m, "/dir/file", 100)
-			if err != nil || string(data) != "one two three" {
-				t.Fatalf("the file holds %q, %v", data, err)
-			}
-			if f.Injected() == 0 {
-				t.Fatal("no fault happened")
-			}
-			infos, err := m.List(t.Context(), "/dir")
-			if err != nil || len(infos) != 1 {
-				t.Fatalf("left behind (%v):\n%s", err, m.Dump())
-			}
+			// Pauses between tries take no time.
+			synctest.Test(t, func(t *testing.T) { publishSurvives(t, rules) })
 		})
+	}
+}
+
+func publishSurvives(t *testing.T, rules string) {
+	m := memfs.New()
+	f := faultfs.New(m, 1)
+	script(t, f, rules)
+	err := hdfsstore.Publish(t.Context(), f, "/dir/file", hdfsstore.PublishOptions{}, func(w io.Writer) error {
+		for _, s := range []string{"one ", "two ", "three"} {
+			if err := text(s)(w); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := hdfsstore.ReadFile(t.Context(), m, "/dir/file", 100)
+	if err != nil || string(data) != "one two three" {
+		t.Fatalf("the file holds %q, %v", data, err)
+	}
+	if f.Injected() == 0 {
+		t.Fatal("no fault happened")
+	}
+	infos, err := m.List(t.Context(), "/dir")
+	if err != nil || len(infos) != 1 {
+		t.Fatalf("left behind (%v):\n%s", err, m.Dump())
 	}
 }
 

@@ -17,14 +17,14 @@
 //	          0000000011-del-<job>              a job that was removed
 //	          leader                            where attempt 3 can be reached
 //	<dir>/closed-0000000002/                    an earlier epoch
-//	<dir>/tmp/                                  files before their rename
+//	<dir>/tmp-0000000003/                       its files before their rename
 //
 // Attempt n takes over: it claims its epoch folder (exclusively), renames every
 // open folder of a lower number to closed-…, which takes the ground from under
 // whoever still writes there, reads the highest of the closed ones that has a
 // snapshot, and publishes its own snapshot. From then on it leads. An attempt
 // that sees a higher number anywhere gives up with ErrFenced. Every change is a
-// small file, written to tmp/ and renamed into the epoch folder: the rename of an
+// small file, written to tmp-…/ and renamed into the epoch folder: the rename of an
 // attempt whose folder is gone fails, however long it slept between any two
 // steps. The decisions are in takeover.go and publish.go, without I/O; the
 // Store carries them out.

@@ -15,12 +15,12 @@ const (
 	stalePrefix  = "stale-"
 )
 
-// leaderFile is the name of the leader's record in an epoch folder; temporaryDir
-// that of the folder for files before their rename.
-const (
-	leaderFile   = "leader"
-	temporaryDir = "tmp"
-)
+// leaderFile is the name of the leader's record in an epoch folder.
+const leaderFile = "leader"
+
+// temporaryPrefix begins the folder of an attempt's files before their rename.
+// Each attempt has its own, since a stale one still cleans up after those before.
+const temporaryPrefix = "tmp-"
 
 // Kinds of records, as in file names.
 const (
@@ -53,6 +53,15 @@ func parseFolder(name string) (folder, bool) {
 	}
 	n, ok := parseNumber(digits)
 	return folder{number: n, open: open}, ok
+}
+
+// parseTemporary reads the name of a folder for temporary files.
+func parseTemporary(name string) (int64, bool) {
+	digits, ok := strings.CutPrefix(name, temporaryPrefix)
+	if !ok {
+		return 0, false
+	}
+	return parseNumber(digits)
 }
 
 // parseNumber takes ten digits and nothing else.

@@ -124,7 +124,13 @@ func (t *opening) closeFolder(ctx context.Context, n int64) (event, error) {
 }
 
 func (t *opening) read(ctx context.Context, n int64) (event, error) {
-	found, ok, err := load(ctx, t.s.fs, path.Join(t.s.dir, epochName(closedPrefix, n)))
+	dir := path.Join(t.s.dir, epochName(closedPrefix, n))
+	found, ok, err := load(ctx, t.s.fs, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, serr := t.s.fs.Stat(ctx, dir); errors.Is(serr, fs.ErrNotExist) {
+			return readDone{gone: true}, nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +144,7 @@ func (t *opening) read(ctx context.Context, n int64) (event, error) {
 func (t *opening) write(ctx context.Context, n int64) (event, error) {
 	s := t.s
 	s.epoch, s.folder = n, path.Join(s.dir, epochName(openPrefix, n))
+	s.temporary = path.Join(s.dir, epochName(temporaryPrefix, n))
 	temporary, err := s.writeTemporary(ctx, t.found.snapshot(0))
 	if err == nil {
 		err = s.settle(ctx, temporary, recordName{kind: kindSnapshot}.in(s.folder), false)
@@ -154,15 +161,16 @@ func (t *opening) lead(ctx context.Context, a lead) {
 	for _, j := range t.found.jobs {
 		s.mu.jobs[j.GetJobId()] = &entry{inBase: true, ended: j.GetEnded()}
 	}
-	s.clean(ctx, path.Join(s.dir, temporaryDir))
-	folders, err := listFolders(ctx, s.fs, s.dir)
+	infos, err := s.fs.List(ctx, s.dir)
 	if err != nil {
 		s.o.Logger.Warn("cannot list the recovery store to clean it up", "error", err)
 		return
 	}
-	for _, f := range folders {
-		if f.number < a.number && !f.open {
-			s.clean(ctx, path.Join(s.dir, epochName(closedPrefix, f.number)))
+	for _, i := range infos {
+		temporary, ok := parseTemporary(i.Name)
+		f, isFolder := parseFolder(i.Name)
+		if ok && temporary < a.number || isFolder && !f.open && f.number < a.number {
+			s.clean(ctx, path.Join(s.dir, i.Name))
 		}
 	}
 }

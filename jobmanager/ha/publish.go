@@ -20,12 +20,13 @@ type publication struct {
 type pubPhase int
 
 const (
-	pubRename pubPhase = iota
-	pubVerify          // after a rename that succeeded: is the file in the open folder?
-	pubLook            // after one that did not: is it there nevertheless?
-	pubFolder          // it is not: is the folder?
-	pubGiveUp          // take the temporary file away, so that nothing can happen later
-	pubLast            // then look a last time
+	pubRename     pubPhase = iota
+	pubVerify              // after a rename that succeeded: is the file in the open folder?
+	pubLook                // after one that did not: is it there nevertheless?
+	pubFolder              // it is not: is the folder?
+	pubGiveUp              // take the temporary file away, so that nothing can happen later
+	pubLast                // then look a last time
+	pubLastFolder          // and make sure that the folder was there to look into
 )
 
 // move is the next thing to do with the file.
@@ -93,8 +94,10 @@ func (p *publication) step(o outcome) move {
 		return p.folder(o)
 	case pubGiveUp:
 		return p.gaveUp(o)
-	default:
+	case pubLast:
 		return p.last(o)
+	default:
+		return p.lastFolder(o)
 	}
 }
 
@@ -187,8 +190,21 @@ func (p *publication) last(o outcome) move {
 	switch {
 	case o == outcomeOK && !p.replace:
 		return movePublished
-	case o == outcomeGone, o == outcomeOK && !p.unsure:
+	case o == outcomeOK && !p.unsure:
+		return moveFailed // what is there is the record before
+	case o == outcomeGone:
+		return p.to(pubLastFolder, moveStatFolder)
+	}
+	return moveUnknown
+}
+
+func (p *publication) lastFolder(o outcome) move {
+	switch o {
+	case outcomeOK:
 		return moveFailed
+	case outcomeGone:
+		// The file may have been in it, and been read.
+		return moveFenced
 	}
 	return moveUnknown
 }

@@ -18,11 +18,12 @@ import (
 // concurrently; calls for the same job take effect in the order in which they
 // return. Every method returns ErrFenced once a newer attempt has taken over.
 type Store struct {
-	fs     hdfsstore.FS // nil: keeps nothing
-	dir    string
-	folder string // the open epoch folder
-	epoch  int64
-	o      Options
+	fs        hdfsstore.FS // nil: keeps nothing
+	dir       string
+	folder    string // the open epoch folder
+	temporary string // the folder of files before their rename
+	epoch     int64
+	o         Options
 
 	mu struct {
 		sync.Mutex
@@ -178,6 +179,9 @@ func (s *Store) tryChange(ctx context.Context, jobID, kind string, record *hapb.
 	}
 	temporary, err := s.writeTemporary(ctx, record)
 	if err != nil {
+		s.mu.Lock()
+		s.mu.fenced = s.mu.fenced || errors.Is(err, ErrFenced)
+		s.mu.Unlock()
 		return err
 	}
 	superseded, err := s.publish(ctx, temporary, jobID, kind, up)
@@ -220,7 +224,7 @@ func (s *Store) writeTemporary(ctx context.Context, record *hapb.Record) (string
 		return "", err
 	}
 	o := hdfsstore.CreateOptions{Perm: 0o600}
-	name, err := hdfsstore.WriteTemporary(ctx, s.fs, path.Join(s.dir, temporaryDir), o, func(w io.Writer) error {
+	name, err := hdfsstore.WriteTemporary(ctx, s.fs, s.temporary, o, func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
 	})

@@ -50,8 +50,8 @@ type (
 	// closeDone tells whether the folder was renamed, had gone, or could not be
 	// renamed because a closed one of that number exists.
 	closeDone struct{ gone bool }
-	// readDone tells whether the folder had a snapshot.
-	readDone struct{ found bool }
+	// readDone tells whether the folder had a snapshot, or had gone.
+	readDone struct{ found, gone bool }
 	// writeDone tells whether the snapshot was published in the open folder.
 	writeDone struct{ fenced bool }
 )
@@ -114,13 +114,14 @@ func (t *takeover) step(e event) action {
 		return t.claim(e.existed)
 	case closeDone:
 		if e.gone {
-			// Somebody else closed it: look who.
-			t.phase = phaseLook2
-			return t.list()
+			return t.surprised()
 		}
 		t.toClose = t.toClose[1:]
 		return t.nextClose()
 	case readDone:
+		if e.gone {
+			return t.surprised()
+		}
 		if e.found {
 			t.from = t.sources[0]
 			return t.write()
@@ -135,6 +136,13 @@ func (t *takeover) step(e event) action {
 		return lead{number: t.claimed, from: t.from}
 	}
 	panic("ha: unknown event")
+}
+
+// surprised looks again when a folder is gone that was there: somebody else has
+// closed it, or taken over and removed it.
+func (t *takeover) surprised() action {
+	t.phase = phaseLook2
+	return t.list()
 }
 
 func highest(folders []folder) int64 {
