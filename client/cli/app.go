@@ -117,6 +117,11 @@ func (e *Env) runAction(a *action) int {
 	if err != nil {
 		return report(e, err, false)
 	}
+	options := args[:slices.Index(args, "--")]
+	if slices.Contains(options, "--help") || slices.Contains(options, "--yarnhelp") {
+		a.printHelp(e.Stdout)
+		return 0
+	}
 	verbose := false
 	app := &ucli.App{
 		Name: "flink", HideHelp: true, HideHelpCommand: true, HideVersion: true, DisableSliceFlagSeparator: true,
@@ -127,10 +132,6 @@ func (e *Env) runAction(a *action) int {
 			OnUsageError: func(_ *ucli.Context, err error, _ bool) error { return argErrorf("%v", err) },
 			Action: func(c *ucli.Context) error {
 				verbose = c.Bool("verbose")
-				if c.Bool("help") || c.Bool("yarnhelp") {
-					a.printHelp(e.Stdout)
-					return nil
-				}
 				return (&command{env: e, act: a, opts: c, args: c.Args().Slice()}).run()
 			},
 		}},
@@ -160,6 +161,9 @@ func (c *command) run() error {
 			f()
 		}
 	}()
+	if c.opts.Bool("yarnquery") {
+		return c.onYarn(c.query)
+	}
 	return c.act.run(c)
 }
 

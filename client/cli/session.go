@@ -43,12 +43,7 @@ func sessionAction(c *command) error {
 func (c *command) session(d *yarn.Descriptor) error {
 	ctx := c.env.Interrupted
 	if c.opts.Bool("query") {
-		text, err := d.Query(ctx)
-		if err != nil {
-			return err
-		}
-		c.printf("%s", text)
-		return nil
+		return c.query(d)
 	}
 	detached := c.opts.Bool("detached") || c.opts.Bool("yarndetached")
 	if id := c.opts.String("applicationId"); id != "" {
@@ -76,6 +71,16 @@ func (c *command) session(d *yarn.Descriptor) error {
 		return nil
 	}
 	return c.attend(d, found, true)
+}
+
+// query prints what YARN has.
+func (c *command) query(d *yarn.Descriptor) error {
+	text, err := d.Query(c.env.Interrupted)
+	if err != nil {
+		return err
+	}
+	c.printf("%s", text)
+	return nil
 }
 
 // attend stays with a session: it reads commands, and ends when the session
