@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
 
-	"goflink/client/clientlog"
 	"goflink/conf"
+	"goflink/internal/logfile"
 )
 
 // action is one command of bin/flink.
@@ -178,10 +179,8 @@ func (c *command) openLog() func() {
 	if c.act.name == sessionCommand {
 		kind = sessionCommand
 	}
-	l, err := clientlog.Open(clientlog.Options{
-		Dir: c.env.logDir(file), User: c.env.User, Host: c.env.Host, Kind: kind,
-		Level: string(conf.EnvLogLevel.Get(file)), MaxBytes: int64(conf.EnvLogMaxSize.Get(file)), Keep: conf.EnvLogMax.Get(file),
-	})
+	name := fmt.Sprintf("flink-%s-%s-%s.log", c.env.User, kind, c.env.Host)
+	l, err := logfile.Open(logfile.FromConf(filepath.Join(c.env.logDir(file), strings.ReplaceAll(name, "/", "_")), file))
 	if err != nil {
 		return func() {}
 	}

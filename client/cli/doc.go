@@ -6,7 +6,7 @@
 //
 // The work is done by the packages it calls: client/program looks at job
 // binaries and plans them, client/yarn deploys and finds clusters on YARN,
-// client/restclient speaks to a JobManager, client/clientlog writes the log.
+// client/restclient speaks to a JobManager, client/clientlog prints the lines of its log that wrappers match.
 //
 // Goroutines: an attached run starts one that sends heartbeats, and waits for
 // it; all else happens in the caller's goroutine. Locks: none.

@@ -54,7 +54,7 @@ func layerOf(dir string) (int, bool) {
 func allowedImport(from, to string) bool {
 	topFrom, _, _ := strings.Cut(from, "/")
 	topTo, _, _ := strings.Cut(to, "/")
-	if topFrom == topTo || crossings[[2]string{topFrom, to}] != "" || topFrom == "internal" {
+	if topFrom == topTo || crossings[[2]string{topFrom, to}] != "" || topFrom == "internal" || topTo == "internal" {
 		return true
 	}
 	a, okA := layerOf(from)
