@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -63,6 +64,21 @@ func (m *model) clone() *model {
 	}
 	maps.Copy(c.timers, m.timers)
 	return c
+}
+
+// anyTimer returns the first timer at or behind tm, or tm.
+func (m *model) anyTimer(tm timer) timer {
+	found := tm
+	for other := range m.timers {
+		if !other.less(tm) && (found == tm || other.less(found)) {
+			found = other
+		}
+	}
+	return found
+}
+
+func (t timer) less(o timer) bool {
+	return cmp.Or(cmp.Compare(t.ts, o.ts), cmp.Compare(t.key, o.key), cmp.Compare(t.ns.A, o.ns.A), cmp.Compare(fmt.Sprint(t.proc), fmt.Sprint(o.proc))) < 0
 }
 
 // task is a keyed state with one handle of each kind.
@@ -258,10 +274,7 @@ func (x *task) stepTimer(m *model, rng *rand.Rand, a at) {
 		limit := rng.Int64N(3000) - 5000
 		x.fire(m, limit, tm.proc)
 	case rng.IntN(4) == 0:
-		for other := range m.timers { // a timer that exists
-			tm = other
-			break
-		}
+		tm = m.anyTimer(tm)
 		x.move(tm.at)
 		if tm.proc {
 			x.timers.DeleteProc(tm.ts)

@@ -47,6 +47,7 @@ type snapshot struct {
 	head    header
 	tables  []frozenTable // by index in head.states
 	store   ByteSnapshot
+	arena   []byte // of the group that is being written
 	release sync.Once
 }
 
@@ -121,19 +122,33 @@ func (s *snapshot) writeMerged(out *snapshotWriter, group int) error {
 	return err
 }
 
-// overlays returns the frozen rows of a group in the order of the store.
+// overlays returns the frozen rows of a group in the order of the store, all in one piece of memory.
 func (s *snapshot) overlays(group int) ([]overlay, error) {
-	var over []overlay
+	type place struct {
+		key, val, end int
+		deleted       bool
+	}
+	var places []place
+	arena := s.arena[:0]
 	for i, t := range s.tables {
 		id := s.head.states[i].ID
 		err := t.rows(group, func(address, val []byte, deleted bool) error {
-			key := append(storeKey(make([]byte, 0, 4+len(address)), uint16(group), id), address...)
-			over = append(over, overlay{key, slices.Clone(val), deleted})
+			p := place{key: len(arena), deleted: deleted}
+			arena = append(storeKey(arena, uint16(group), id), address...)
+			p.val = len(arena)
+			arena = append(arena, val...)
+			p.end = len(arena)
+			places = append(places, p)
 			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
+	}
+	s.arena = arena
+	over := make([]overlay, len(places))
+	for i, p := range places {
+		over[i] = overlay{arena[p.key:p.val], arena[p.val:p.end], p.deleted}
 	}
 	slices.SortFunc(over, func(a, b overlay) int { return bytes.Compare(a.key, b.key) })
 	return over, nil
