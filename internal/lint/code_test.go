@@ -10,7 +10,10 @@ import (
 // goOwners are the functions that may start a goroutine with a plain go
 // statement whose end the rule cannot see, with the reason why it ends.
 // The key is "folder.Function" or "folder.Type.Method".
-var goOwners = map[string]string{}
+var goOwners = map[string]string{
+	"client/cli.command.lines": "a read of the terminal cannot be interrupted: it ends with standard input, or with the process",
+	"launch.watchParent":       "it ends the process when its parent is gone, and lives as long as the process",
+}
 
 // TestGoroutinesHaveOwners finds go statements that nobody visibly waits for.
 // Goroutines are started through sync.WaitGroup.Go or errgroup.Group.Go; a

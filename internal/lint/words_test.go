@@ -15,7 +15,7 @@ var words = []struct {
 	why string
 }{
 	{regexp.MustCompile(`/wor` + `k/(main|shared)|/roo` + `t/|/tmp/bri` + `ef`), "a path of one machine"},
-	{regexp.MustCompile(`\.\./sha` + `red\b`), "a folder outside the repository"},
+	{regexp.MustCompile(`\.\./sha` + `red/(reference|hadoop|flink|prototype|hooks|DESIGN|STYLE)`), "a folder outside the repository"},
 	{regexp.MustCompile(`(proxy|sum)\.gola` + `ng\.org|\bGOPRO` + `XY\b|repo1?\.mav` + `en\.(apache\.)?org`), "the host of a registry"},
 }
 
