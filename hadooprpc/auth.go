@@ -1,9 +1,6 @@
 package hadooprpc
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // Auth says who we are to a server. Token is used when set, else Kerberos when set, else the plain user name
 // (Hadoop's SIMPLE), which the server believes.
@@ -40,7 +37,7 @@ func StaticAuth(a Auth) AuthSource {
 
 func (a Auth) validate() error {
 	if a.Token == nil && a.Kerberos == nil && a.User == "" {
-		return errors.New("no user, token or Kerberos login to authenticate with")
+		return authErrorf("no user, token or Kerberos login to authenticate with")
 	}
 	return nil
 }

@@ -286,6 +286,7 @@ const (
 // decide classifies an attempt's error.
 func (c *Client) decide(err error) decision {
 	var re *RemoteError
+	var ae *AuthError
 	switch {
 	case errors.Is(err, ErrClosed):
 		return giveUp
@@ -293,7 +294,7 @@ func (c *Client) decide(err error) decision {
 		return otherNext
 	case IsRemote(err, ClassRetriable), IsRemote(err, c.o.RetryClasses...):
 		return sameAgain
-	case errors.As(err, &re):
+	case errors.As(err, &re), errors.As(err, &ae):
 		return giveUp
 	case errors.Is(err, context.DeadlineExceeded):
 		return otherNext

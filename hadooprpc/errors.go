@@ -78,5 +78,18 @@ func (e *ConnectError) Error() string { return fmt.Sprintf("hadoop rpc to %s: %v
 // Unwrap gives the cause.
 func (e *ConnectError) Unwrap() error { return e.Err }
 
+// AuthError says that we and the server cannot agree on an authentication: wrong configuration, or a credential of
+// the wrong kind. Trying again would not help.
+type AuthError struct{ Err error }
+
+func (e *AuthError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *AuthError) Unwrap() error { return e.Err }
+
+func authErrorf(format string, args ...any) error {
+	return &AuthError{Err: fmt.Errorf(format, args...)}
+}
+
 // ErrClosed is returned by calls on a Conn or Client that its owner has closed.
 var ErrClosed = errors.New("hadoop rpc: closed")

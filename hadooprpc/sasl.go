@@ -6,6 +6,8 @@ import (
 	"net"
 	"strings"
 
+	"github.com/jcmturner/gokrb5/v8/krberror"
+
 	"goflink/hadooprpc/internal/digestmd5"
 	"goflink/hadooprpc/internal/krb5gss"
 	"goflink/hadooprpc/internal/wire"
@@ -101,7 +103,7 @@ func (s *Session) negotiate(auth Auth) (user string, err error) {
 	if simple != nil {
 		return s.goSimple(auth, simple)
 	}
-	return "", fmt.Errorf("the server offers %s, we have %s", offered(msg), auth.method())
+	return "", authErrorf("the server offers %s, we have %s", offered(msg), auth.method())
 }
 
 func offered(msg *pb.RpcSaslProto) string {
@@ -125,7 +127,7 @@ func (a Auth) method() string {
 // goSimple continues without authentication if that is allowed. To an offered SIMPLE the server sends no answer.
 func (s *Session) goSimple(auth Auth, offer *pb.RpcSaslProto_SaslAuth) (string, error) {
 	if !auth.AllowSimple {
-		return "", fmt.Errorf("the server does not authenticate, but we have %s (ipc.client.fallback-to-simple-auth-allowed is false)", auth.method())
+		return "", authErrorf("the server does not authenticate, but we have %s (ipc.client.fallback-to-simple-auth-allowed is false)", auth.method())
 	}
 	user := auth.User
 	if user == "" && auth.Kerberos != nil {
@@ -140,13 +142,13 @@ func (s *Session) goSimple(auth Auth, offer *pb.RpcSaslProto_SaslAuth) (string, 
 // authenticateToken runs DIGEST-MD5.
 func (s *Session) authenticateToken(offer *pb.RpcSaslProto_SaslAuth, auth Auth) error {
 	if offer.GetMechanism() != "DIGEST-MD5" {
-		return fmt.Errorf("token authentication by %s is not supported, only DIGEST-MD5", offer.GetMechanism())
+		return authErrorf("token authentication by %s is not supported, only DIGEST-MD5", offer.GetMechanism())
 	}
 	creds := digestmd5.TokenCredentials(auth.Token.Identifier, auth.Token.Password)
 	uri := offer.GetProtocol() + "/" + offer.GetServerId()
 	client, response, err := digestmd5.NewClient(offer.GetChallenge(), uri, creds, auth.Protection)
 	if err != nil {
-		return err
+		return &AuthError{Err: err}
 	}
 	offer.Challenge = nil
 	if err := s.sendSASL(pb.RpcSaslProto_INITIATE, response, offer); err != nil {
@@ -161,7 +163,7 @@ func (s *Session) authenticateToken(offer *pb.RpcSaslProto_SaslAuth, auth Auth) 
 	}
 	l, err := client.Finish(msg.GetToken())
 	if err != nil {
-		return err
+		return &AuthError{Err: err}
 	}
 	if l != nil {
 		s.layer = l
@@ -172,7 +174,7 @@ func (s *Session) authenticateToken(offer *pb.RpcSaslProto_SaslAuth, auth Auth) 
 // authenticateKerberos runs GSSAPI with mutual authentication: ticket, proof of the server, choice of the layer.
 func (s *Session) authenticateKerberos(offer *pb.RpcSaslProto_SaslAuth, auth Auth) error {
 	if offer.GetMechanism() != "GSSAPI" {
-		return fmt.Errorf("kerberos authentication by %s is not supported, only GSSAPI", offer.GetMechanism())
+		return authErrorf("kerberos authentication by %s is not supported, only GSSAPI", offer.GetMechanism())
 	}
 	spn := offer.GetProtocol() + "/" + offer.GetServerId()
 	if err := s.checkPrincipal(spn, auth); err != nil {
@@ -180,7 +182,7 @@ func (s *Session) authenticateKerberos(offer *pb.RpcSaslProto_SaslAuth, auth Aut
 	}
 	ctx, token, err := krb5gss.NewContext(auth.Kerberos.client, spn)
 	if err != nil {
-		return err
+		return ticketError(err)
 	}
 	offer.Challenge = nil
 	if err := s.sendSASL(pb.RpcSaslProto_INITIATE, token, offer); err != nil {
@@ -191,13 +193,22 @@ func (s *Session) authenticateKerberos(offer *pb.RpcSaslProto_SaslAuth, auth Aut
 		return err
 	}
 	if err := ctx.Accept(msg.GetToken()); err != nil {
-		return err
+		return &AuthError{Err: err}
 	}
 	// An empty token, which must be present.
 	if err := s.sendSASL(pb.RpcSaslProto_RESPONSE, []byte{}, nil); err != nil {
 		return err
 	}
 	return s.chooseKerberosLayer(ctx, auth)
+}
+
+// ticketError is permanent unless the KDC could not be reached.
+func ticketError(err error) error {
+	var ke krberror.Krberror
+	if errors.As(err, &ke) && ke.RootCause == krberror.NetworkingError {
+		return err
+	}
+	return &AuthError{Err: err}
 }
 
 func (s *Session) chooseKerberosLayer(ctx *krb5gss.Context, auth Auth) error {
@@ -207,7 +218,7 @@ func (s *Session) chooseKerberosLayer(ctx *krb5gss.Context, auth Auth) error {
 	}
 	answer, l, err := ctx.Choose(msg.GetToken(), auth.Protection)
 	if err != nil {
-		return err
+		return &AuthError{Err: err}
 	}
 	if err := s.sendSASL(pb.RpcSaslProto_RESPONSE, answer, nil); err != nil {
 		return err
@@ -238,7 +249,7 @@ func (s *Session) checkPrincipal(spn string, auth Auth) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the server says it is %s, the configuration says %s", spn, strings.Join(want, " or "))
+	return authErrorf("the server says it is %s, the configuration says %s", spn, strings.Join(want, " or "))
 }
 
 // serverPrincipal replaces _HOST of a configured principal, without its realm, by what names the server.
@@ -246,7 +257,7 @@ func serverPrincipal(pattern, addr string, remote net.Addr) ([]string, error) {
 	name, _, _ := strings.Cut(pattern, "@")
 	service, host, ok := strings.Cut(name, "/")
 	if !ok {
-		return nil, errors.New("the configured Kerberos principal " + pattern + " has no host part")
+		return nil, authErrorf("the configured Kerberos principal %s has no host part", pattern)
 	}
 	if host != "_HOST" {
 		return []string{service + "/" + host}, nil

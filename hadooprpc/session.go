@@ -57,10 +57,16 @@ func DialAuthenticated(ctx context.Context, addr, protocol string, auth Auth) (*
 	return dialSession(ctx, addr, protocol, auth, nil, nil)
 }
 
-// dialSession does it with a given dialer and client id; nil gives the usual dialer and an empty id.
+// dialSession does it with a given dialer and client id; nil gives the usual dialer and a random id.
 func dialSession(ctx context.Context, addr, protocol string, auth Auth, dial DialFunc, clientID []byte) (*Session, error) {
 	if err := auth.validate(); err != nil {
 		return nil, &ConnectError{Addr: addr, Err: err}
+	}
+	if clientID == nil {
+		var err error
+		if clientID, err = newClientID(); err != nil {
+			return nil, err
+		}
 	}
 	if dial == nil {
 		dial = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext

@@ -264,3 +264,27 @@ func TestLiveQueries(t *testing.T) {
 		t.Errorf("unknown application: %v", err)
 	}
 }
+
+// GOFLINK_HADOOP_FAULT is a command that disturbs the cluster, such as "hadoop-local restart rm" or "hadoop-local
+// kill active-rm": the application that runs meanwhile must not notice.
+func TestLiveFault(t *testing.T) {
+	conf := liveConf(t)
+	fault := os.Getenv("GOFLINK_HADOOP_FAULT")
+	if fault == "" {
+		t.Skip("GOFLINK_HADOOP_FAULT names no command")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	app := submitAM(ctx, t, conf, stageLive(t, conf), 25*time.Second)
+	if _, err := app.client.Wait(ctx, app.id, func(r yarnrpc.Report) bool { return r.State == yarnrpc.AppRunning }); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(ctx, "/bin/sh", "-c", fault).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", fault, err, out)
+	}
+	app.wantSucceeded(ctx, t)
+	r, err := app.client.Report(ctx, app.id)
+	if err != nil || r.Attempt.Attempt != 1 {
+		t.Errorf("it took attempt %s, %v", r.Attempt, err)
+	}
+}
