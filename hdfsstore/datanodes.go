@@ -13,7 +13,7 @@ import (
 	"goflink/hadooprpc/proto/hdfsproto"
 )
 
-// probeTimeout bounds the check whether a DataNode takes connections. Short,
+// probeTimeout bounds the check whether a DataNode works. Short,
 // because the file that failed waits for it; a live node in a data centre
 // answers within milliseconds.
 const probeTimeout = 2 * time.Second
@@ -71,17 +71,16 @@ func (w *nodeWatch) forget() {
 	w.mu.Unlock()
 }
 
-// suspect finds out which nodes of a failed pipeline take no connections. The
-// library tells only that the pipeline failed, not which of its nodes did.
+// suspect finds out which nodes of a failed pipeline do not work. The library
+// tells only that the pipeline failed, not which of its nodes did.
 func (w *nodeWatch) suspect(ctx context.Context, pipeline []*hdfsproto.DatanodeInfoProto) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	var group errgroup.Group
 	for _, node := range pipeline {
 		group.Go(func() error {
-			conn, err := w.o.Dial(ctx, "tcp", w.address(node))
-			if err == nil {
-				return conn.Close()
+			if w.alive(ctx, w.address(node)) {
+				return nil
 			}
 			w.mu.Lock()
 			w.mu.failed[w.address(node)] = failedNode{info: node, until: time.Now().Add(w.o.ExcludeFor)}
@@ -89,8 +88,26 @@ func (w *nodeWatch) suspect(ctx context.Context, pipeline []*hdfsproto.DatanodeI
 			return nil
 		})
 	}
-	// What a probe's close returns does not matter.
-	_ = group.Wait()
+	_ = group.Wait() // probes return no errors
+}
+
+// alive tells whether a DataNode reacts: to a request of protocol version 0 (or,
+// where SASL is demanded, of a wrong magic number) a live one closes the
+// connection at once. That it accepts connections means nothing, as the system
+// does that for a process that hangs.
+func (w *nodeWatch) alive(ctx context.Context, addr string) bool {
+	conn, err := w.o.Dial(ctx, "tcp", addr)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if _, err := conn.Write(make([]byte, 4)); err != nil {
+		return ctx.Err() == nil
+	}
+	_, err = conn.Read(make([]byte, 64))
+	return err == nil || ctx.Err() == nil
 }
 
 // dialNode is the library's way to a DataNode.

@@ -76,6 +76,9 @@ type HDFS struct {
 	log       *slog.Logger
 	nodes     *nodeWatch
 	defaults  serverDefaults
+	// protection of data transfers, as in dfs.data.transfer.protection; empty on
+	// clusters without Kerberos.
+	protection string
 }
 
 var _ FS = (*HDFS)(nil)

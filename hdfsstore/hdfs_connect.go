@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"goflink/hadooprpc"
@@ -37,8 +38,23 @@ func (r *Resolver) overNameNode(authority string, nn nameNode, o HDFSOptions) *H
 	hostname := r.o.Hadoop.Bool("dfs.client.use.datanode.hostname", false)
 	return &HDFS{
 		authority: authority, user: r.o.User, o: o, nn: nn, log: r.o.Logger,
-		nodes: newNodeWatch(o, hostname),
+		nodes: newNodeWatch(o, hostname), protection: r.protection(),
 	}
+}
+
+// protection is the strongest quality of protection that the configuration names
+// for data transfers, as Hadoop's own clients choose.
+func (r *Resolver) protection() string {
+	if !r.o.Hadoop.Secure() {
+		return ""
+	}
+	listed := r.o.Hadoop.Strings("dfs.data.transfer.protection")
+	for _, p := range []string{"privacy", "integrity", "authentication"} {
+		if slices.ContainsFunc(listed, func(s string) bool { return strings.EqualFold(s, p) }) {
+			return p
+		}
+	}
+	return ""
 }
 
 // auth chooses the credential for each new connection: a delegation token for

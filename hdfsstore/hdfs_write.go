@@ -60,6 +60,8 @@ func (h *HDFS) client(b *bridge) (*hdfs.Client, error) {
 		UseDatanodeHostname: h.nodes.hostname,
 		NamenodeDialFunc:    b.dial,
 		DatanodeDialFunc:    b.dialNode,
+
+		DataTransferProtection: h.protection,
 	})
 }
 
@@ -99,7 +101,7 @@ type hdfsWriter struct {
 	f    *hdfs.FileWriter
 	path string
 	n    int64
-	err  error // the first; the file is broken
+	err  error       // the first; the file is broken
 	stop func() bool // nil after release
 	done bool        // closed or aborted
 	kept bool        // closed without error, or aborted
