@@ -131,12 +131,6 @@ func (s *Server) Close(ctx context.Context) error {
 
 // ServeHTTP answers one request; "/v1/…" is the same as "/…".
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if p := plainPath(r.URL.Path); p != r.URL.Path || r.URL.RawPath != "" {
-		u := *r.URL
-		u.Path, u.RawPath = p, ""
-		r = r.WithContext(r.Context()) // a copy: the caller's request stays as it is
-		r.URL = &u
-	}
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", conf.WebAllowOrigin.Get(s.o.Config))
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -146,6 +140,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.refuse(w, r, &Error{http.StatusUnauthorized, "not authenticated: " + err.Error()})
 			return
 		}
+	}
+	if p := plainPath(r.URL.Path); p != r.URL.Path || r.URL.RawPath != "" {
+		u := *r.URL
+		u.Path, u.RawPath = p, ""
+		r = r.WithContext(r.Context()) // a copy: the caller's request stays as it is
+		r.URL = &u
 	}
 	s.mux.ServeHTTP(w, r)
 }
