@@ -51,10 +51,11 @@ type segments struct {
 	stop context.Context
 	mu   struct {
 		sync.Mutex
-		open   map[segmentKey]*segment
-		left   map[taskKey]bool // tasks of the attempt that have ended
-		of     exchange.AttemptID
-		closed bool
+		open    map[segmentKey]*segment
+		left    map[taskKey]bool // tasks of the attempt that have ended
+		of      exchange.AttemptID
+		aborted map[int64]bool // checkpoints that late tasks may still join
+		closed  bool
 	}
 }
 
@@ -84,7 +85,7 @@ const openSegments = 64
 
 func newSegments(ctx context.Context, w *worker) *segments {
 	s := &segments{w: w, jobs: make(chan *segment, openSegments), stop: ctx}
-	s.mu.open = map[segmentKey]*segment{}
+	s.mu.open, s.mu.aborted = map[segmentKey]*segment{}, map[int64]bool{}
 	for range segmentWriters {
 		s.wg.Go(s.work)
 	}
@@ -122,7 +123,7 @@ func (s *segments) join(a *attempt, b exchange.Barrier, p *part) {
 func (s *segments) settle(a *attempt, b exchange.Barrier, key taskKey, p *part) {
 	id := segmentKey{a.id, b.ID}
 	s.mu.Lock()
-	if s.mu.closed {
+	if s.mu.closed || s.mu.aborted[b.ID] {
 		s.mu.Unlock()
 		if p != nil {
 			p.release()
@@ -226,7 +227,7 @@ func (s *segments) decline(t *task, b exchange.Barrier, err error) {
 func (s *segments) leave(attempt exchange.AttemptID, key taskKey) {
 	var ready []*segment
 	s.mu.Lock()
-	if s.mu.of != attempt {
+	if s.mu.left == nil || s.mu.of != attempt {
 		s.mu.of, s.mu.left = attempt, map[taskKey]bool{}
 	}
 	s.mu.left[key] = true
@@ -247,6 +248,16 @@ func (s *segments) leave(attempt exchange.AttemptID, key taskKey) {
 // abort gives up a checkpoint: what gathers is dropped, what is being written
 // is cancelled and its file deleted.
 func (s *segments) abort(id int64, reason string) {
+	s.mu.Lock()
+	s.mu.aborted[id] = true
+	for len(s.mu.aborted) > openSegments { // the oldest are past joining
+		oldest := id
+		for other := range s.mu.aborted {
+			oldest = min(oldest, other)
+		}
+		delete(s.mu.aborted, oldest)
+	}
+	s.mu.Unlock()
 	s.abortWhere(func(seg *segment) bool { return seg.key.checkpoint == id }, fmt.Errorf("checkpoint %d was aborted: %s", id, reason))
 }
 

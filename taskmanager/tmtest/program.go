@@ -1,0 +1,560 @@
+package tmtest
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"goflink/dataflow"
+	"goflink/graph"
+	"goflink/state"
+)
+
+// Ids of the vertices of a Job, and of their operators.
+const (
+	SourceID = "source"
+	KeyedID  = "keyed"
+	SinkID   = "sink"
+)
+
+// Job is a test program: numbered records from the sources, counted by key,
+// collected by sinks that commit with checkpoints. The output of a whole run
+// is, for each key, the counts 1, 2, 3, …, once each.
+type Job struct {
+	Sources, Counters, Sinks int32
+	// Records is how many each source emits; 0: endless.
+	Records int64
+	// Keys is the number of keys.
+	Keys int64
+	// Hold stops each source after that many records until Release; 0: never.
+	Hold int64
+	// PadState adds bytes to each counter's keyed state, to make it large.
+	PadState int
+	// Cmd makes counters misbehave: "panic", "hang", "leak", "fail" at the record
+	// with number At.
+	Cmd string
+	At  int64
+	// File takes committed lines when the program runs in a process of its own.
+	File string
+
+	release chan struct{}
+	once    sync.Once
+	// Committed is the output in this process.
+	Committed struct {
+		sync.Mutex
+		Lines []string
+	}
+	// OnCount is called for each record counted, on the task's goroutine.
+	OnCount func(env *dataflow.Env, v int64) error
+	// OnSnapshot is called in each counter's Snapshot.
+	OnSnapshot func(env *dataflow.Env, c dataflow.Checkpoint) error
+	Finished   atomic.Int32 // operators whose Finish ran
+	Closed     atomic.Int32
+	Emitted    atomic.Int64 // by all sources
+}
+
+// Released returns the channel that Release closes.
+func (j *Job) Released() chan struct{} {
+	j.once.Do(func() { j.release = make(chan struct{}) })
+	return j.release
+}
+
+// Release lets held sources go on.
+func (j *Job) Release() { close(j.Released()) }
+
+// JobGraph implements dataflow.Program.
+func (j *Job) JobGraph() *graph.JobGraph {
+	op := func(id string, keyed, commits bool) []*graph.Operator {
+		o := &graph.Operator{Id: id, Name: id + "-op", Commits: commits}
+		if keyed {
+			o.KeySchema = "int64"
+		}
+		return []*graph.Operator{o}
+	}
+	v := func(id string, n int32, keyed, commits bool) *graph.Vertex {
+		return &graph.Vertex{Id: id, Name: id, Parallelism: n, MaxParallelism: 128, Operators: op(id, keyed, commits)}
+	}
+	return &graph.JobGraph{Name: "test", MaxParallelism: 128,
+		Vertices: []*graph.Vertex{v(SourceID, j.Sources, false, false), v(KeyedID, j.Counters, true, false), v(SinkID, j.Sinks, false, true)},
+		Edges: []*graph.Edge{
+			{Source: SourceID, Target: KeyedID, Partitioning: graph.Partitioning_HASH, SourceOperator: SourceID},
+			{Source: KeyedID, Target: SinkID, Partitioning: graph.Partitioning_REBALANCE, SourceOperator: KeyedID},
+		}}
+}
+
+// NewEnumerator implements dataflow.Program; the job has none.
+func (j *Job) NewEnumerator(id string) (dataflow.Enumerator, error) {
+	return nil, fmt.Errorf("no enumerator %s", id)
+}
+
+// BuildChain implements dataflow.Program.
+func (j *Job) BuildChain(vertexID string, env *dataflow.Env) (*dataflow.Chain, error) {
+	b := base{job: j, env: env, id: vertexID}
+	switch vertexID {
+	case SourceID:
+		s := &source{base: b, out: newPort(env, 0)}
+		return &dataflow.Chain{Source: s, Operators: []dataflow.Operator{s}, Outputs: []dataflow.OutputPort{s.out}}, nil
+	case KeyedID:
+		c := &counter{base: b, out: newPort(env, 0), counts: map[int64]int64{}}
+		return &dataflow.Chain{Inputs: []dataflow.InputPort{&inPort{base: b, collect: c.collect}}, Operators: []dataflow.Operator{c}, Outputs: []dataflow.OutputPort{c.out}}, nil
+	case SinkID:
+		s := &sink{base: b, pending: map[int64][]int64{}}
+		return &dataflow.Chain{Inputs: []dataflow.InputPort{&inPort{base: b, collect: s.collect}}, Operators: []dataflow.Operator{s}}, nil
+	}
+	return nil, fmt.Errorf("no vertex %s", vertexID)
+}
+
+// Commit adds lines to the output.
+func (j *Job) Commit(lines []string) error {
+	if j.File == "" {
+		j.Committed.Lock()
+		defer j.Committed.Unlock()
+		j.Committed.Lines = append(j.Committed.Lines, lines...)
+		return nil
+	}
+	f, err := os.OpenFile(j.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, l := range lines {
+		if _, err := f.WriteString(l + "\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batch is what local channels carry.
+type batch struct{ v []int64 }
+
+// Rows implements dataflow.Batch.
+func (b *batch) Rows() int { return len(b.v) }
+
+// Release implements dataflow.Batch.
+func (b *batch) Release() {}
+
+const batchRows = 64
+
+// port is a typed edge of int64 records.
+type port struct {
+	w       []dataflow.ChannelWriter
+	pending [][]int64
+	rows    int64
+	next    int
+}
+
+func newPort(env *dataflow.Env, i int) *port {
+	return &port{w: env.Outputs[i], pending: make([][]int64, len(env.Outputs[i]))}
+}
+
+func (p *port) emit(ch int, v int64) error {
+	p.rows++
+	p.pending[ch] = append(p.pending[ch], v)
+	if len(p.pending[ch]) >= batchRows {
+		return p.send(ch)
+	}
+	return nil
+}
+
+func (p *port) roundRobin(v int64) error {
+	p.next = (p.next + 1) % len(p.w)
+	return p.emit(p.next, v)
+}
+
+func (p *port) send(ch int) error {
+	v := p.pending[ch]
+	p.pending[ch] = nil
+	if p.w[ch].Local() {
+		return p.w[ch].SendBatch(&batch{v})
+	}
+	b := p.w[ch].NewBuffer(8 * len(v))
+	for _, x := range v {
+		b.Data = binary.BigEndian.AppendUint64(b.Data, uint64(x))
+	}
+	b.Rows = len(v)
+	return p.w[ch].SendBuffer(b)
+}
+
+// Flush implements dataflow.OutputPort.
+func (p *port) Flush() error {
+	for ch := range p.pending {
+		if len(p.pending[ch]) > 0 {
+			if err := p.send(ch); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Pending implements dataflow.OutputPort.
+func (p *port) Pending() bool {
+	for _, v := range p.pending {
+		if len(v) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Rows implements dataflow.OutputPort.
+func (p *port) Rows() int64 { return p.rows }
+
+type inPort struct {
+	base
+	collect func(v int64) error
+	rows    int64
+	ended   int
+}
+
+// ProcessBatch implements dataflow.InputPort.
+func (p *inPort) ProcessBatch(_ int, b dataflow.Batch, from int) (int, bool, error) {
+	v := b.(*batch).v
+	for i := from; i < len(v); i++ {
+		if *p.env.Blocked && i > from {
+			return i, false, nil
+		}
+		p.rows++
+		if err := p.collect(v[i]); err != nil {
+			return i, false, err
+		}
+	}
+	return len(v), true, nil
+}
+
+// ProcessBytes implements dataflow.InputPort.
+func (p *inPort) ProcessBytes(_ int, data []byte, from int) (int, bool, error) {
+	for at := from; at < len(data); at += 8 {
+		if *p.env.Blocked && at > from {
+			return at, false, nil
+		}
+		p.rows++
+		if err := p.collect(int64(binary.BigEndian.Uint64(data[at:]))); err != nil {
+			return at, false, err
+		}
+	}
+	return len(data), true, nil
+}
+
+// ChannelEnded implements dataflow.InputPort.
+func (p *inPort) ChannelEnded(int) error { p.ended++; return nil }
+
+// Rows implements dataflow.InputPort.
+func (p *inPort) Rows() int64 { return p.rows }
+
+// base is an operator that does nothing.
+type base struct {
+	job *Job
+	env *dataflow.Env
+	id  string
+}
+
+func (b *base) ID() string                     { return b.id }
+func (b *base) Open(context.Context) error     { return nil }
+func (b *base) PrepareBarrier(int64) error     { return nil }
+func (b *base) CheckpointComplete(int64) error { return nil }
+func (b *base) CheckpointAborted(int64) error  { return nil }
+func (b *base) CommitFinal() error             { return nil }
+func (b *base) Finish() error                  { b.job.Finished.Add(1); return nil }
+func (b *base) Close() error                   { b.job.Closed.Add(1); return nil }
+
+// source emits the numbers below Records that belong to its splits; a split is
+// (first, next) and strides by the number of sources that there were.
+type source struct {
+	base
+	out    *port
+	splits []split
+	turn   int
+	sent   int64
+	ready  chan struct{}
+	held   bool
+	ended  bool
+}
+
+type split struct{ First, Next, Stride int64 }
+
+func (s *source) Open(context.Context) error {
+	s.ready = make(chan struct{}, 1)
+	r, ok := s.env.RestoreOf(s.id)
+	if !ok {
+		s.splits = []split{{int64(s.env.Subtask), int64(s.env.Subtask), int64(s.env.Parallelism)}}
+		return nil
+	}
+	for _, l := range r.Lists {
+		for _, item := range l.Items {
+			var x split
+			if err := json.Unmarshal(item, &x); err != nil {
+				return err
+			}
+			s.splits = append(s.splits, x)
+		}
+	}
+	return nil
+}
+
+// Poll implements dataflow.Source.
+func (s *source) Poll() (dataflow.PollStatus, error) {
+	if s.held {
+		select {
+		case <-s.job.Released():
+			s.held = false
+		default:
+			return dataflow.Waiting, nil
+		}
+	}
+	done := true
+	for i := range s.splits {
+		x := &s.splits[i]
+		for range 32 {
+			if *s.env.Blocked {
+				return dataflow.More, nil
+			}
+			if s.job.Records > 0 && (x.Next-x.First)/x.Stride >= s.job.Records {
+				break
+			}
+			done = false
+			v := x.Next
+			x.Next += x.Stride
+			s.sent++
+			s.job.Emitted.Add(1)
+			key := v % s.job.Keys
+			group := int(key) % s.env.MaxParallelism
+			if err := s.out.emit(state.SubtaskFor(group, s.env.MaxParallelism, len(s.out.w)), v); err != nil {
+				return 0, err
+			}
+			if s.job.Hold > 0 && s.sent == s.job.Hold {
+				s.hold()
+				return dataflow.Waiting, nil
+			}
+		}
+	}
+	if done {
+		return dataflow.Finished, nil
+	}
+	return dataflow.More, nil
+}
+
+func (s *source) hold() {
+	s.held = true
+	s.env.Go("hold", func(ctx context.Context) error {
+		select {
+		case <-s.job.Released():
+		case <-ctx.Done():
+		}
+		s.ready <- struct{}{}
+		return nil
+	})
+}
+
+// Ready implements dataflow.Source.
+func (s *source) Ready() <-chan struct{} { return s.ready }
+
+// AddSplits implements dataflow.Source.
+func (s *source) AddSplits([][]byte) error { return nil }
+
+// NoMoreSplits implements dataflow.Source.
+func (s *source) NoMoreSplits() error { return nil }
+
+// Stop implements dataflow.Source.
+func (s *source) Stop(bool) error { s.ended = true; return nil }
+
+func (s *source) Snapshot(dataflow.Checkpoint) (dataflow.OperatorSnapshot, error) {
+	l := dataflow.ListState{Name: "splits", Mode: dataflow.ListSplit}
+	for _, x := range s.splits {
+		item, err := json.Marshal(x)
+		if err != nil {
+			return dataflow.OperatorSnapshot{}, err
+		}
+		l.Items = append(l.Items, item)
+	}
+	return dataflow.OperatorSnapshot{Lists: []dataflow.ListState{l}}, nil
+}
+
+// counter counts by key and emits key<<32 | count.
+type counter struct {
+	base
+	out    *port
+	counts map[int64]int64
+	leak   [][]byte
+}
+
+func (c *counter) Open(ctx context.Context) error {
+	r, _ := c.env.RestoreOf(c.id)
+	for _, h := range r.Keyed {
+		rc, err := c.env.State.Open(ctx, h)
+		if err != nil {
+			return err
+		}
+		var all map[int64]int64
+		err = errors.Join(json.NewDecoder(rc).Decode(&all), rc.Close())
+		if err != nil {
+			return err
+		}
+		for k, n := range all {
+			if c.env.KeyGroups.Contains(int(k) % c.env.MaxParallelism) {
+				c.counts[k] = n
+			}
+		}
+	}
+	return nil
+}
+
+func (c *counter) collect(v int64) error {
+	if c.job.OnCount != nil {
+		if err := c.job.OnCount(c.env, v); err != nil {
+			return err
+		}
+	}
+	if c.job.Cmd != "" && v >= c.job.At {
+		if err := c.misbehave(); err != nil {
+			return err
+		}
+	}
+	key := v % c.job.Keys
+	c.counts[key]++
+	return c.out.roundRobin(key<<32 | c.counts[key])
+}
+
+func (c *counter) misbehave() error {
+	switch c.job.Cmd {
+	case "panic":
+		panic("boom")
+	case "fail":
+		return errors.New("no luck")
+	case "hang":
+		select {}
+	case "leak":
+		for {
+			b := make([]byte, 1<<20)
+			for i := range b {
+				b[i] = byte(i)
+			}
+			c.leak = append(c.leak, b)
+		}
+	case "exit":
+		fmt.Fprintln(os.Stderr, "leaving for good")
+		os.Exit(7)
+	}
+	return nil
+}
+
+func (c *counter) Snapshot(x dataflow.Checkpoint) (dataflow.OperatorSnapshot, error) {
+	if c.job.OnSnapshot != nil {
+		if err := c.job.OnSnapshot(c.env, x); err != nil {
+			return dataflow.OperatorSnapshot{}, err
+		}
+	}
+	data, err := json.Marshal(c.counts)
+	if err != nil {
+		return dataflow.OperatorSnapshot{}, err
+	}
+	for range c.job.PadState {
+		data = append(data, ' ')
+	}
+	return dataflow.OperatorSnapshot{Keyed: &snapshot{data: data, id: x.ID, groups: c.env.KeyGroups}}, nil
+}
+
+// snapshot is a state.Snapshot of bytes.
+type snapshot struct {
+	data   []byte
+	id     int64
+	groups state.Range
+}
+
+// WriteTo implements state.Snapshot.
+func (s *snapshot) WriteTo(_ context.Context, w io.Writer) (state.SnapshotInfo, error) {
+	for rest := s.data; len(rest) > 0; {
+		n := min(len(rest), 10000)
+		if _, err := w.Write(rest[:n]); err != nil {
+			return state.SnapshotInfo{}, err
+		}
+		rest = rest[n:]
+	}
+	return state.SnapshotInfo{Kind: state.Canonical, Version: 1, CheckpointID: s.id, Range: s.groups, Bytes: int64(len(s.data)), Offsets: []int64{0, int64(len(s.data))}}, nil
+}
+
+// Release implements state.Snapshot.
+func (s *snapshot) Release() {}
+
+// sink gathers records and commits them with the checkpoint that covers them.
+type sink struct {
+	base
+	open    []int64
+	pending map[int64][]int64 // by checkpoint
+}
+
+func (s *sink) Open(context.Context) error {
+	r, ok := s.env.RestoreOf(s.id)
+	if !ok {
+		return nil
+	}
+	var lines []string
+	for _, l := range r.Lists {
+		for _, item := range l.Items {
+			lines = append(lines, line(int64(binary.BigEndian.Uint64(item))))
+		}
+	}
+	return s.job.recommit(lines)
+}
+
+// recommit commits what a checkpoint covers, unless that was done before.
+func (j *Job) recommit(lines []string) error {
+	if j.File == "" {
+		j.Committed.Lock()
+		have := map[string]bool{}
+		for _, l := range j.Committed.Lines {
+			have[l] = true
+		}
+		j.Committed.Unlock()
+		var fresh []string
+		for _, l := range lines {
+			if !have[l] {
+				fresh = append(fresh, l)
+			}
+		}
+		return j.Commit(fresh)
+	}
+	return j.Commit(lines)
+}
+
+func line(v int64) string { return fmt.Sprintf("%d %d", v>>32, v&0xffffffff) }
+
+func (s *sink) collect(v int64) error { s.open = append(s.open, v); return nil }
+
+func (s *sink) Snapshot(c dataflow.Checkpoint) (dataflow.OperatorSnapshot, error) {
+	s.pending[c.ID] = append(s.pending[c.ID], s.open...)
+	s.open = nil
+	l := dataflow.ListState{Name: "pending", Mode: dataflow.ListSplit}
+	for _, values := range s.pending {
+		for _, v := range values {
+			l.Items = append(l.Items, binary.BigEndian.AppendUint64(nil, uint64(v)))
+		}
+	}
+	return dataflow.OperatorSnapshot{Lists: []dataflow.ListState{l}}, nil
+}
+
+func (s *sink) CheckpointComplete(id int64) error {
+	var lines []string
+	for covered, values := range s.pending {
+		if covered > id {
+			continue
+		}
+		for _, v := range values {
+			lines = append(lines, line(v))
+		}
+		delete(s.pending, covered)
+	}
+	return s.job.Commit(lines)
+}
+
+func (s *sink) CommitFinal() error {
+	s.pending[1] = append(s.pending[1], s.open...)
+	return s.CheckpointComplete(1)
+}
