@@ -227,21 +227,23 @@ func daemonAction(c *command) error {
 	if d == nil {
 		return fmt.Errorf("flink %s: %w", c.act.name, errNoSuchDaemon)
 	}
-	dir := c.opts.String("configDir")
-	if dir == "" {
-		dir = c.env.confDir()
+	a := DaemonArgs{Conf: conf.New(), LogPrefix: c.env.Getenv("FLINK_LOG_PREFIX"), Args: c.args}
+	if !strings.HasPrefix(c.act.name, "yarn-") {
+		if a.ConfDir = c.opts.String("configDir"); a.ConfDir == "" {
+			a.ConfDir = c.env.confDir()
+		}
+		file, err := conf.Load(a.ConfDir)
+		if err != nil {
+			return &ExitError{Code: exitBootstrap, Err: err}
+		}
+		dynamic, err := properties(c.opts)
+		if err != nil {
+			return err
+		}
+		a.Conf = conf.Merge(file, dynamic)
 	}
-	file, err := conf.Load(dir)
-	if err != nil {
+	if err := conf.Validate(a.Conf); err != nil {
 		return &ExitError{Code: exitBootstrap, Err: err}
 	}
-	dynamic, err := properties(c.opts)
-	if err != nil {
-		return err
-	}
-	effective := conf.Merge(file, dynamic)
-	if err := conf.Validate(effective); err != nil {
-		return &ExitError{Code: exitBootstrap, Err: err}
-	}
-	return d(c.env.Interrupted, effective, c.args)
+	return d(c.env.Interrupted, a)
 }

@@ -83,14 +83,14 @@ func (e *Env) remote(s *settings) (cluster, error) {
 		host = "localhost"
 	}
 	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, strconv.Itoa(conf.RestPort.Get(s.conf)))}
-	secret, err := e.standaloneSecret(s.conf)
+	secret, err := e.standaloneSecret()
 	if err != nil {
 		return nil, err
 	}
-	return newCluster(u.String(), secret, s.conf)
+	return openRest(u.String(), secret, s.conf, false)
 }
 
-// newCluster speaks REST to a JobManager.
+// newCluster speaks REST to a JobManager on YARN.
 func newCluster(base string, secret control.Secret, c *conf.Config) (cluster, error) {
-	return openRest(base, secret, c)
+	return openRest(base, secret, c, true)
 }

@@ -12,9 +12,23 @@ import (
 	"goflink/conf"
 )
 
-// Daemon runs one of the long-lived roles of bin/flink until ctx ends. args is
-// what the command line had behind the options.
-type Daemon func(ctx context.Context, c *conf.Config, args []string) error
+// Daemon runs one of the long-lived roles of bin/flink until ctx ends.
+type Daemon func(ctx context.Context, a DaemonArgs) error
+
+// DaemonArgs are what a daemon is started with.
+type DaemonArgs struct {
+	// Conf is the configuration file with -D over it; empty for the roles that
+	// YARN starts, which find theirs in the container.
+	Conf *conf.Config
+	// ConfDir is the configuration folder; the cluster's secret lies there
+	// (internal/standalone).
+	ConfDir string
+	// LogPrefix is the path of the log file without .log, from FLINK_LOG_PREFIX;
+	// empty: in the foreground, log to standard error.
+	LogPrefix string
+	// Args is what the command line had behind the options.
+	Args []string
+}
 
 // Env is what a command sees of its surroundings; cmd/flink fills it from the
 // process, tests from what they please.
