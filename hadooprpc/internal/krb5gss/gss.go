@@ -118,6 +118,9 @@ func (c *Context) Accept(token []byte) error {
 	if err := rep.Unmarshal(rest[2:]); err != nil {
 		return fmt.Errorf("kerberos AP-REP: %w", err)
 	}
+	if len(rep.EncPart.Cipher) < shortestCipher(c.etype) {
+		return errors.New("kerberos AP-REP is too short")
+	}
 	plain, err := crypto.DecryptEncPart(rep.EncPart, c.session, keyusage.AP_REP_ENCPART)
 	if err != nil {
 		return fmt.Errorf("decrypt kerberos AP-REP: %w", err)
@@ -200,7 +203,15 @@ func unrotate(b []byte, by int) []byte {
 	return append(append(make([]byte, 0, len(b)), b[by:]...), b[:by]...)
 }
 
+// shortestCipher is the length of an encrypted empty message. gokrb5 panics on shorter ones.
+func shortestCipher(et etype.EType) int {
+	return et.GetConfounderByteSize() + et.GetHMACBitLength()/8
+}
+
 func (c *Context) open(head, body []byte, extra int) ([]byte, error) {
+	if len(body) < shortestCipher(c.etype)+wrapHeaderLen {
+		return nil, errors.New("kerberos: sealed message is too short")
+	}
 	plain, err := c.etype.DecryptMessage(c.key.KeyValue, body, keyusage.GSSAPI_ACCEPTOR_SEAL)
 	if err != nil {
 		return nil, fmt.Errorf("kerberos unwrap: %w", err)
