@@ -217,6 +217,7 @@ func TestRefusedTypes(t *testing.T) {
 		X int
 	}
 	type hidden struct{ a int }
+	_ = hidden{}.a
 	type empty struct {
 		A int `codec:"-"`
 	}

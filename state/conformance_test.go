@@ -27,7 +27,11 @@ var backends = []struct {
 
 func env(t testing.TB, backend int, r state.Range) state.Env {
 	b := backends[backend]
-	return state.Env{Kind: b.kind, Dir: t.TempDir(), Range: r, MaxParallelism: maxPar, MemoryBudget: b.budget}
+	e := state.Env{Kind: b.kind, Range: r, MaxParallelism: maxPar, MemoryBudget: b.budget}
+	if b.kind != state.Heap {
+		e.Dir = t.TempDir()
+	}
+	return e
 }
 
 // seeded returns a generator and prints its seed.

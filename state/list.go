@@ -146,6 +146,11 @@ func (s *listState[K, V]) seal(e *entry[K, unit, chunk[V]], slot uint32) {
 }
 
 func (s *listState[K, V]) Each(f func(v V) bool) {
+	// The last chunk is taken first: f may cause it to be written to the store, behind the iterator's back.
+	var last []V
+	if slot, ok := s.t.find(unit{}); ok {
+		last = s.t.value(slot).items
+	}
 	more := true
 	if s.t.stored {
 		s.t.eachRow(func(_, val []byte) (bool, error) {
@@ -160,13 +165,8 @@ func (s *listState[K, V]) Each(f func(v V) bool) {
 			return more, err
 		})
 	}
-	slot, ok := s.t.find(unit{})
-	if !ok {
-		return
-	}
-	items := s.t.value(slot).items
-	for i := 0; i < len(items) && more; i++ {
-		more = f(items[i])
+	for i := 0; i < len(last) && more; i++ {
+		more = f(last[i])
 	}
 }
 
