@@ -11,6 +11,10 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
+	"time"
+
+	"goflink/yarnrpc"
 )
 
 // Names of files inside a container of ours.
@@ -164,3 +168,21 @@ func (a *Application) Resource(name string) (Resource, bool) {
 	}
 	return Resource{}, false
 }
+
+// Local is the resource as YARN is told of it. Files of the cache are private
+// to the user, so that a node keeps them for the next application.
+func (r Resource) Local() yarnrpc.LocalResource {
+	l := yarnrpc.LocalResource{
+		URI: r.URI, Size: r.Size, ModTime: time.UnixMilli(r.ModTimeMS), Archive: r.Archive, Visibility: yarnrpc.VisibilityApplication,
+	}
+	switch {
+	case r.Public:
+		l.Visibility = yarnrpc.VisibilityPublic
+	case strings.Contains(r.URI, "/"+CacheDir+"/"):
+		l.Visibility = yarnrpc.VisibilityPrivate
+	}
+	return l
+}
+
+// CacheDir is the folder of the staging area that holds files by content.
+const CacheDir = "cache"
