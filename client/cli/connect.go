@@ -12,6 +12,7 @@ import (
 	"goflink/client/yarn"
 	"goflink/conf"
 	"goflink/control"
+	"goflink/hadooprpc"
 )
 
 // console prints the lines of Flink's YARN client.
@@ -53,18 +54,20 @@ func (c *command) withCluster(do func(ctx context.Context, cl cluster) error) er
 	})
 }
 
-// onYarn does something with a Descriptor, and sweeps.
+// onYarn does something with a Descriptor, and sweeps what killed applications
+// left behind, unless the ResourceManager is not there to tell which those are.
 func (c *command) onYarn(do func(d *yarn.Descriptor) error) (err error) {
 	d, err := c.env.descriptor(c.set)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := do(d); err != nil {
-		return err
+	err = do(d)
+	var gone *hadooprpc.ConnectError
+	if !errors.As(err, &gone) {
+		d.Sweep(context.WithoutCancel(c.env.Interrupted))
 	}
-	d.Sweep(context.WithoutCancel(c.env.Interrupted))
-	return nil
+	return err
 }
 
 // retrieve finds the cluster on YARN that the command line names.

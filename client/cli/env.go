@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"goflink/conf"
@@ -92,12 +91,4 @@ func (e *Env) loadConf() (*conf.Config, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// tmpDir is the system's temporary folder, as the environment has it.
-func (e *Env) tmpDir() string {
-	if dir := strings.TrimSpace(e.Getenv("TMPDIR")); dir != "" {
-		return dir
-	}
-	return "/tmp"
 }

@@ -69,7 +69,11 @@ func report(env *Env, err error, verbose bool) int {
 		code = exit.Code
 	}
 	if errors.Is(err, context.Canceled) && code == exitFailure {
-		code = exitInterrupt
+		fmt.Fprintf(env.Stderr, "\nInterrupted.\n")
+		if verbose {
+			causes(env.Stderr, err)
+		}
+		return exitInterrupt
 	}
 	block(env.Stderr, err, verbose)
 	return code

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -67,7 +68,20 @@ func (c *command) follow(ctx context.Context, cl cluster, id string, app *onYarn
 	case err != nil:
 		return fmt.Errorf("the job %s: %w", id, err)
 	}
+	if app != nil && app.own {
+		app.settle(c.env.log)
+	}
 	return c.ended(id, end)
+}
+
+// settle waits a moment for the end of a cluster whose job is over, so that
+// nothing of it is left when the command returns.
+func (a *onYarnApp) settle(log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), cancelTime)
+	defer cancel()
+	if _, err := a.d.AwaitEnd(ctx, a.id); err != nil {
+		log.Warn("the job is over, its cluster still ends", "application", a.id, "error", err)
+	}
 }
 
 // heartbeats tells the cluster every client.heartbeat.interval that this

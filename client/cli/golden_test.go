@@ -27,10 +27,18 @@ import (
 // jobMarker makes this test binary a job binary.
 var jobMarker = control.MarkerHead + control.MarkerTail
 
-// TestMain plays a job binary in the plan role.
+// TestMain plays a job binary in the plan role, and the ApplicationMaster that
+// YARN starts.
 func TestMain(m *testing.M) {
 	if os.Getenv(control.EnvRole) == control.RolePlan {
 		os.Exit(playJob())
+	}
+	if len(os.Args) > 1 && os.Args[1] == "yarn-appmaster" {
+		if err := playMaster(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	if len(jobMarker) == 0 {
 		panic("no marker")

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"goflink/appmaster/spec"
-	"goflink/client/clientlog"
 	"goflink/client/program"
 	"goflink/client/yarn"
 	"goflink/conf"
@@ -227,9 +226,6 @@ func (c *command) runPerJob(j *job) error {
 		cl, err := d.Deploy(ctx, yarn.Deployment{Mode: spec.PerJobMode, Program: j.file, Args: j.args, Entry: j.entry, Graph: g, Attached: attached})
 		if err != nil {
 			return err
-		}
-		if !attached {
-			yarn.PrintDetached(c.env.console(), clientlog.Descriptor, cl.ID)
 		}
 		c.submitted(g.JobId)
 		if !attached {

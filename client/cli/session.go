@@ -28,16 +28,7 @@ func sessionAction(c *command) error {
 	if m := c.opts.String("jobmanager"); m != "" && m != yarnCluster {
 		return argErrorf("yarn-session starts its own JobManager: -m takes yarn-cluster only.")
 	}
-	d, err := c.env.descriptor(c.set)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	err = c.session(d)
-	if err == nil {
-		d.Sweep(context.WithoutCancel(c.env.Interrupted))
-	}
-	return err
+	return c.onYarn(c.session)
 }
 
 func (c *command) session(d *yarn.Descriptor) error {

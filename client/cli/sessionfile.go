@@ -56,7 +56,7 @@ func readSessionFile(path string) (*conf.Config, error) {
 	props := parseProperties(data)
 	id := props[sessionIDKey]
 	if id == "" {
-		return nil, fmt.Errorf("Yarn properties file found but doesn't contain a Yarn application id. Please delete the file at %s", path)
+		return nil, failf("Yarn properties file found but doesn't contain a Yarn application id. Please delete the file at %s", path)
 	}
 	out := conf.New()
 	for _, kv := range strings.Split(props[sessionPropertiesKey], propertySeparator) {

@@ -42,9 +42,6 @@ type settings struct {
 	sessionFile string
 }
 
-// onYarn tells whether the target is a cluster on YARN.
-func (s *settings) onYarn() bool { return strings.HasPrefix(s.target, "yarn-") }
-
 // resolve layers the configuration: file, -D and -yD, named options.
 func (e *Env) resolve(c *ucli.Context) (*settings, error) {
 	file, err := e.loadConf()

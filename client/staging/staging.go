@@ -45,7 +45,7 @@ const (
 	// rootName is the folder below the user's home, or below
 	// yarn.staging-directory; Flink's own name.
 	rootName  = ".flink"
-	cacheName = "cache"
+	cacheName = spec.CacheDir
 	// programsName is the folder in a session's folder that names the programs
 	// of its jobs, so that they stay as long as the session does.
 	programsName = "programs"

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +55,7 @@ func (a *Area) Sweep(ctx context.Context, rm string, fate func(ctx context.Conte
 	if err != nil {
 		return swept, err
 	}
-	referenced := map[string]bool{}
+	var alive []string
 	for _, f := range folders {
 		if !f.IsDir || !appPattern.MatchString(f.Name) {
 			continue
@@ -63,7 +65,7 @@ func (a *Area) Sweep(ctx context.Context, rm string, fate func(ctx context.Conte
 			return swept, err
 		}
 		if !gone {
-			a.addReferences(ctx, f.Name, referenced)
+			alive = append(alive, f.Name)
 			continue
 		}
 		if err := a.RemoveApp(ctx, f.Name); err != nil {
@@ -72,7 +74,7 @@ func (a *Area) Sweep(ctx context.Context, rm string, fate func(ctx context.Conte
 		a.opts.Log.Info("removed the folder of an application that is over", "application", f.Name)
 		swept.Applications = append(swept.Applications, f.Name)
 	}
-	swept.Entries, err = a.sweepCache(ctx, referenced)
+	swept.Entries, err = a.sweepCache(ctx, alive)
 	return swept, err
 }
 
@@ -126,11 +128,38 @@ func (a *Area) addReferences(ctx context.Context, id string, into map[string]boo
 // everything in the map of references means that all entries are needed.
 const everything = "*"
 
-// sweepCache removes entries that nobody refers to and nobody asked for.
-func (a *Area) sweepCache(ctx context.Context, referenced map[string]bool) ([]string, error) {
-	if referenced[everything] {
-		return nil, nil
+// sweepCache removes entries that nobody asked for and none of the living
+// applications refers to. What these refer to is read only if there is
+// something to sweep.
+func (a *Area) sweepCache(ctx context.Context, alive []string) ([]string, error) {
+	limit := a.opts.Now().Add(-unusedFor)
+	old, err := a.unusedSince(ctx, limit)
+	if err != nil || len(old) == 0 {
+		return nil, err
 	}
+	referenced := map[string]bool{}
+	for _, id := range alive {
+		a.addReferences(ctx, id, referenced)
+	}
+	var gone []string
+	for _, name := range old {
+		if referenced[name] || referenced[everything] {
+			continue
+		}
+		removed, err := a.sweepEntry(ctx, name, limit)
+		if err != nil {
+			return gone, err
+		}
+		if removed {
+			gone = append(gone, name)
+		}
+	}
+	_, err = hdfsstore.SweepTemporary(ctx, a.fsys, a.cache(), limit)
+	return gone, err
+}
+
+// unusedSince lists the entries of the cache that nobody asked for since then.
+func (a *Area) unusedSince(ctx context.Context, then time.Time) ([]string, error) {
 	files, err := a.fsys.List(ctx, a.cache())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -148,22 +177,13 @@ func (a *Area) sweepCache(ctx context.Context, referenced map[string]bool) ([]st
 			used[name] = f.ModTime
 		}
 	}
-	var gone []string
-	limit := a.opts.Now().Add(-unusedFor)
-	for name, last := range used {
-		if referenced[name] || last.After(limit) {
-			continue
-		}
-		removed, err := a.sweepEntry(ctx, name, limit)
-		if err != nil {
-			return gone, err
-		}
-		if removed {
-			gone = append(gone, name)
+	var old []string
+	for _, name := range slices.Sorted(maps.Keys(used)) {
+		if !used[name].After(then) {
+			old = append(old, name)
 		}
 	}
-	_, err = hdfsstore.SweepTemporary(ctx, a.fsys, a.cache(), limit)
-	return gone, err
+	return old, nil
 }
 
 // sweepEntry moves an entry aside, looks whether somebody asked for it in that

@@ -87,6 +87,9 @@ func (d *Descriptor) Deploy(ctx context.Context, dep Deployment) (_ *Cluster, er
 	if err != nil {
 		return nil, err
 	}
+	if dep.Mode == spec.PerJobMode && !dep.Attached {
+		PrintDetached(d.o.Console, clientlog.Descriptor, app.id)
+	}
 	return d.found(report, app.secret)
 }
 
@@ -207,20 +210,9 @@ func (a *application) launch() (yarnrpc.LaunchContext, error) {
 		Credentials: creds, ViewACL: conf.YarnViewACLs.Get(a.conf), ModifyACL: conf.YarnModifyACLs.Get(a.conf),
 	}
 	for _, r := range a.resources {
-		l.Resources[r.Name] = localResource(r)
+		l.Resources[r.Name] = r.Local()
 	}
 	return l, nil
-}
-
-func localResource(r spec.Resource) yarnrpc.LocalResource {
-	l := yarnrpc.LocalResource{URI: r.URI, Size: r.Size, ModTime: time.UnixMilli(r.ModTimeMS), Archive: r.Archive, Visibility: yarnrpc.VisibilityApplication}
-	switch {
-	case r.Public:
-		l.Visibility = yarnrpc.VisibilityPublic
-	case strings.Contains(r.URI, "/cache/"):
-		l.Visibility = yarnrpc.VisibilityPrivate // a node keeps it for the user's next application
-	}
-	return l
 }
 
 // await follows the application until it runs.
