@@ -52,9 +52,9 @@ func TestModel(t *testing.T) {
 			defer x.close()
 			var wg sync.WaitGroup
 			var snaps []*written
-			for n := range 6000 {
+			for n := range 4500 {
 				x.step(m, rng, keys)
-				if n%1500 == 1000 {
+				if n%1500 == 700 {
 					snaps = append(snaps, x.snapshot(m, int64(n), &wg))
 				}
 			}
@@ -101,7 +101,7 @@ func TestRescale(t *testing.T) {
 			e.Restore, e.Open = hs, mem.open
 			x := openTask(t, e)
 			sub := x.part(m)
-			for range 2000 {
+			for range 1200 {
 				x.step(sub, rng, keys)
 			}
 			maps.Copy(m.timers, sub.timers)

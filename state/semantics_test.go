@@ -94,7 +94,7 @@ func TestEvolution(t *testing.T) {
 		l := must[state.List[recV1]](t)(state.NewList(k, state.Desc[recV1]{Name: "l"}))
 		mp := must[state.Map[string, recV1]](t)(state.NewMap(k, state.MapDesc[string, recV1]{Name: "m"}))
 		idle := must[state.Value[string]](t)(state.NewValue(k, state.Desc[string]{Name: "nobody declares this"}))
-		for i := range int32(3000) {
+		for i := range int32(1000) {
 			k.SetKey(fmt.Sprint(i))
 			v.Set(recV1{"gone", i})
 			l.AddAll([]recV1{{"a", -i}, {"b", i}})
@@ -108,7 +108,7 @@ func TestEvolution(t *testing.T) {
 			v2 := must[state.Value[recV2]](t)(state.NewValue(k, state.Desc[recV2]{Name: "v"}))
 			l2 := must[state.List[recV2]](t)(state.NewList(k, state.Desc[recV2]{Name: "l"}))
 			mp2 := must[state.Map[string, recV2]](t)(state.NewMap(k, state.MapDesc[string, recV2]{Name: "m"}))
-			for i := range int64(3000) {
+			for i := range int64(1000) {
 				k.SetKey(fmt.Sprint(i))
 				a, ok := v2.Get()
 				c, ok2 := mp2.Get("x")
