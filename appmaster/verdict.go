@@ -28,11 +28,11 @@ type verdict struct {
 
 // work recovers or begins the jobs and waits for what ends the application.
 func (m *master) work(ctx context.Context, recovered *ha.Recovered, dir string) (verdict, error) {
-	if err := m.jm.Recover(ctx, recovered); err != nil {
+	if _, err := m.jm.Recover(ctx, recovered); err != nil {
 		return verdict{}, fmt.Errorf("recovering jobs: %w", err)
 	}
 	if m.env.app.Mode == spec.SessionMode {
-		return m.await(ctx, nil)
+		return m.await(ctx, "", nil)
 	}
 	id, v, err := m.begin(ctx, recovered, dir)
 	if err != nil || v.status != "" {
@@ -44,7 +44,7 @@ func (m *master) work(ctx context.Context, recovered *ha.Recovered, dir string) 
 			ended <- r
 		}
 	})
-	return m.await(ctx, ended)
+	return m.await(ctx, id, ended)
 }
 
 // begin finds the one job of a per-job or application cluster: recovered, ended
@@ -104,11 +104,11 @@ func (m *master) jobGraph(ctx context.Context, dir string) (*graph.JobGraph, err
 }
 
 // await waits for the end of the job, of the cluster, or of this process.
-func (m *master) await(ctx context.Context, ended <-chan *rest.JobResult) (verdict, error) {
+func (m *master) await(ctx context.Context, id string, ended <-chan *rest.JobResult) (verdict, error) {
 	select {
 	case r := <-ended:
 		v := jobVerdict(r)
-		m.delivered(ctx, r)
+		m.delivered(ctx, id)
 		return v, nil
 	case <-m.jm.Stopping():
 		if err := m.jm.Err(); err != nil {
@@ -124,14 +124,14 @@ func (m *master) await(ctx context.Context, ended <-chan *rest.JobResult) (verdi
 
 // delivered gives a client that waits the time to fetch the result and what
 // came of its operations.
-func (m *master) delivered(ctx context.Context, r *rest.JobResult) {
+func (m *master) delivered(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(ctx, resultPatience)
 	defer cancel()
 	if m.env.app.Program != nil && m.env.app.Program.Attached {
 		for waiting := true; waiting; {
 			select {
-			case id := <-m.fetched:
-				waiting = id != r.ID
+			case fetched := <-m.fetched:
+				waiting = fetched != id
 			case <-ctx.Done():
 				waiting = false
 			}
@@ -144,7 +144,7 @@ func (m *master) delivered(ctx context.Context, r *rest.JobResult) {
 
 // jobVerdict turns a job's end into the application's.
 func jobVerdict(r *rest.JobResult) verdict {
-	switch r.Status {
+	switch r.State {
 	case "FINISHED":
 		return verdict{status: jobmanager.StatusSucceeded}
 	case "CANCELED":
