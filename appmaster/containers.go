@@ -47,7 +47,7 @@ func (l *launcher) context() yarnrpc.LaunchContext {
 	return yarnrpc.LaunchContext{
 		Resources:   l.resources(),
 		Env:         l.variables(),
-		EnvExpanded: map[string]string{"TMPDIR": "{{PWD}}/tmp"},
+		EnvExpanded: map[string]string{"TMPDIR": "{{PWD}}/tmp", "HADOOP_CONF_DIR": "{{PWD}}", "YARN_CONF_DIR": "{{PWD}}", "FLINK_CONF_DIR": "{{PWD}}"},
 		Command:     yarnrpc.ShellCommand(l.argv(), "taskmanager.out", "taskmanager.err"),
 		Credentials: l.env.workerCredentials(),
 	}

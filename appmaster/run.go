@@ -45,6 +45,13 @@ func Run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	// What is started here (plan, coordinator) finds the shipped configuration
+	// where all look, not the NodeManager's.
+	for _, name := range []string{"HADOOP_CONF_DIR", "YARN_CONF_DIR", "FLINK_CONF_DIR"} {
+		if err := os.Setenv(name, dir); err != nil {
+			return err
+		}
+	}
 	file, err := logfile.Open(logfile.FromConf(filepath.Join(env.logDir, logFile), env.conf))
 	if err != nil {
 		return err

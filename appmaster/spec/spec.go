@@ -23,7 +23,7 @@ const (
 	FlinkBinary     = "flink"            // bin/flink
 	ProgramBinary   = "program"          // the job binary (per-job and application mode)
 	ConfigFile      = "config.yaml"      // the effective configuration
-	HadoopConfFile  = "hadoop-site.xml"  // the merged Hadoop configuration
+	HadoopConfFile  = "core-site.xml"    // the merged Hadoop configuration, under a name that all look for
 	JobGraphFile    = "job.graph"        // per-job mode: the planned JobGraph, encoded
 )
 
