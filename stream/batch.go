@@ -27,6 +27,8 @@ type mark struct {
 	ts   int64
 }
 
+func newPool[T any]() *sync.Pool { return &sync.Pool{New: func() any { return new(batch[T]) }} }
+
 func newBatch[T any](pool *sync.Pool) *batch[T] {
 	b := pool.Get().(*batch[T])
 	b.pool = pool

@@ -3,7 +3,6 @@ package stream
 import (
 	"fmt"
 	"reflect"
-	"sync"
 
 	"goflink/codec"
 	"goflink/dataflow"
@@ -84,7 +83,7 @@ func connect[T any](s Stream[T], to *op, logical int) {
 }
 
 func edgeOf[T any](c codec.Codec[T], route router[T]) edge {
-	pool := &sync.Pool{New: func() any { return new(batch[T]) }} // one an edge, for all subtasks of the process
+	pool := newPool[T]() // one an edge, for all subtasks of the process
 	return edge{
 		out: func(t *task, e *graph.Edge, w []dataflow.ChannelWriter) port {
 			p := newOutPort(t, e, w, c, route, pool)

@@ -54,8 +54,17 @@ func (b *base) Snapshot(dataflow.Checkpoint) (dataflow.OperatorSnapshot, error) 
 
 // fail puts the operator's name on an error of user code, once.
 func (b *base) fail(err error) error {
+	if err == nil {
+		return nil
+	}
+	return b.named(err)
+}
+
+// named is apart from fail because what errors.As fills in is on the heap, and
+// fail is called for every record.
+func (b *base) named(err error) error {
 	var known *OperatorError
-	if err == nil || errors.As(err, &known) {
+	if errors.As(err, &known) {
 		return err
 	}
 	return &OperatorError{b.name, err}

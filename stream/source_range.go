@@ -24,8 +24,8 @@ type rangeSplit struct {
 // higher parallelism. More would cost a little for each record.
 const splitsPerReader = 4
 
-func rangeSplits(n int64, parallelism int) []rangeSplit {
-	count := min(int64(parallelism)*splitsPerReader, n)
+func rangeSplits(n int64, splits int) []rangeSplit {
+	count := min(int64(splits), n)
 	out := make([]rangeSplit, count)
 	for i := range out {
 		out[i] = rangeSplit{Next: int64(i), End: n, Stride: count, Share: 1 / float64(count)}
@@ -34,11 +34,11 @@ func rangeSplits(n int64, parallelism int) []rangeSplit {
 }
 
 // rangeSource makes the i-th record of n on demand.
-func rangeSource[T any](kind, digest string, n int64, perSecond float64, get func(i int64, r *dataflow.Rec[T])) Source[T] {
+func rangeSource[T any](kind, digest string, n int64, perReader int, perSecond float64, get func(i int64, r *dataflow.Rec[T])) Source[T] {
 	c, err := codec.For[rangeSplit]()
 	return Source[T]{kind: kind, digest: digest, shared: true, err: err,
 		enumerator: func() dataflow.Enumerator {
-			return &staticEnumerator{make: func(parallelism int) [][]byte { return encodeSplits(c, rangeSplits(n, parallelism)) }}
+			return &staticEnumerator{make: func(parallelism int) [][]byte { return encodeSplits(c, rangeSplits(n, perReader*parallelism)) }}
 		},
 		newSplit: func(r *readerEnv, data []byte) (splitReader[T], error) {
 			s, err := decodeSplit(c, data)
@@ -186,9 +186,9 @@ func SliceSource[T any](values []T) Source[T] {
 		h.Write(buf)
 	}
 	digest := fmt.Sprintf("%d values %s", len(values), hex.EncodeToString(h.Sum(nil)[:8]))
-	src := rangeSource("Collection", digest, int64(len(values)), 0, func(i int64, r *dataflow.Rec[T]) { r.V = values[i] })
+	src := rangeSource("Collection", digest, int64(len(values)), 1, 0, func(i int64, r *dataflow.Rec[T]) { r.V = values[i] })
 	if !c.Flat() {
-		src = rangeSource("Collection", digest, int64(len(values)), 0, func(i int64, r *dataflow.Rec[T]) { r.V = c.Copy(values[i]) })
+		src = rangeSource("Collection", digest, int64(len(values)), 1, 0, func(i int64, r *dataflow.Rec[T]) { r.V = c.Copy(values[i]) })
 	}
 	src.usual = 1
 	return src
@@ -209,7 +209,7 @@ func GeneratorSource[T any](n int64, perSecond float64, gen func(i int64) T) Sou
 	if n < 0 {
 		n = math.MaxInt64
 	}
-	src := rangeSource("Generator", fmt.Sprintf("%d at %g/s", n, perSecond), n, perSecond, func(i int64, r *dataflow.Rec[T]) { r.V = gen(i) })
+	src := rangeSource("Generator", fmt.Sprintf("%d at %g/s", n, perSecond), n, splitsPerReader, perSecond, func(i int64, r *dataflow.Rec[T]) { r.V = gen(i) })
 	if perSecond < 0 || math.IsNaN(perSecond) || math.IsInf(perSecond, 0) {
 		src.err = fmt.Errorf("a generator's rate of %g per second must be 0 or more", perSecond)
 	}
@@ -226,7 +226,7 @@ func SequenceSource(first, last int64) Source[int64] {
 	if last < first {
 		return Source[int64]{kind: "Sequence", err: fmt.Errorf("sequence from %d to %d is empty", first, last)}
 	}
-	return rangeSource("Sequence", fmt.Sprintf("%d to %d", first, last), last-first+1, 0, func(i int64, r *dataflow.Rec[int64]) { r.V = first + i })
+	return rangeSource("Sequence", fmt.Sprintf("%d to %d", first, last), last-first+1, splitsPerReader, 0, func(i int64, r *dataflow.Rec[int64]) { r.V = first + i })
 }
 
 // Sequence is the stream of SequenceSource.

@@ -244,6 +244,7 @@ func (o *triggerOp[K, T]) Open(ctx context.Context) error {
 }
 
 func (o *triggerOp[K, T]) Collect(r *dataflow.Rec[T]) error {
+	o.at = r.TS
 	o.keyed.SetKey(o.key(r.V))
 	if o.w.a.kind == globalWindow {
 		return o.addTo(r, globalSpan)
@@ -305,6 +306,9 @@ func (o *triggerOp[K, T]) decide(w Span, ask func() Action) error {
 func (o *triggerOp[K, T]) onTimer(ts int64, proc bool) error {
 	ns := o.keyed.Namespace()
 	w := Span{ns.A, ns.B}
+	if o.at = ts; proc {
+		o.at = dataflow.NoTimestamp
+	}
 	if err := o.decide(w, func() Action { return o.trigger.onTimer(&o.ctx, ts, proc) }); err != nil {
 		return err
 	}

@@ -200,6 +200,7 @@ type windowOp[K comparable, T any] struct {
 	records contents[T]
 	late    dataflow.Input[T]
 	dropped int64 // numLateRecordsDropped
+	at      int64 // time of the record or timer in work, kept for the global window
 }
 
 // tooLate hands a late record on or drops it.
@@ -241,10 +242,11 @@ func (o *windowOp[K, T]) timerAt(ms int64) {
 	}
 }
 
-// outTime is the event time of a window's result.
+// outTime is the event time of a window's result: the last one that belongs to
+// the window, or, where it has no end, that of the record or timer in work.
 func (o *windowOp[K, T]) outTime(s Span) int64 {
 	if s == globalSpan {
-		return max(o.wm, 0)
+		return o.at
 	}
 	return s.maxTimestamp()
 }
