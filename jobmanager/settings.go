@@ -1,0 +1,126 @@
+package jobmanager
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"goflink/conf"
+	"goflink/graph"
+	"goflink/jobmanager/checkpoint"
+	"goflink/jobmanager/execution"
+	"goflink/jobmanager/slots"
+)
+
+// effective is the configuration that a job runs with: the cluster's, with the
+// job's own over it.
+func effective(cluster *conf.Config, g *graph.JobGraph) *conf.Config {
+	return conf.Merge(cluster, conf.FromMap(g.GetConfig()))
+}
+
+// strategyOf makes the restart strategy of a job. Without one being named, jobs
+// with checkpoints restart for ever with growing pauses, others do not.
+func strategyOf(c *conf.Config, random func() float64) execution.Strategy {
+	if random == nil {
+		random = rand.Float64
+	}
+	kind := conf.RestartStrategyType.Get(c)
+	if !conf.RestartStrategyType.IsSet(c) {
+		kind = conf.RestartNone
+		if conf.CheckpointingInterval.Get(c) > 0 {
+			kind = conf.RestartExponentialDelay
+		}
+	}
+	switch kind {
+	case conf.RestartFixedDelay:
+		return &execution.FixedDelay{Attempts: unlimited(conf.RestartFixedDelayAttempts.Get(c)), Delay: conf.RestartFixedDelayDelay.Get(c)}
+	case conf.RestartFailureRate:
+		return &execution.FailureRate{Max: conf.RestartFailureRateMax.Get(c), Interval: conf.RestartFailureRateInterval.Get(c),
+			Delay: conf.RestartFailureRateDelay.Get(c)}
+	case conf.RestartExponentialDelay:
+		return &execution.ExponentialDelay{Initial: conf.RestartExponentialInitialBackoff.Get(c), Max: conf.RestartExponentialMaxBackoff.Get(c),
+			Multiplier: conf.RestartExponentialMultiplier.Get(c), Reset: conf.RestartExponentialResetThreshold.Get(c),
+			Jitter: conf.RestartExponentialJitter.Get(c), Attempts: unlimited(conf.RestartExponentialAttempts.Get(c)), Random: random}
+	}
+	return execution.NoRestart{}
+}
+
+func unlimited(n int) int {
+	if n == conf.Infinite {
+		return math.MaxInt
+	}
+	return n
+}
+
+// poolConfig makes the slot pool's configuration.
+func poolConfig(o *Options) slots.Config {
+	c := o.Conf
+	per := conf.TaskManagerNumberOfTaskSlots.Get(c)
+	cfg := slots.Config{
+		Spread:              conf.EvenlySpreadOutSlots.Get(c) || strings.EqualFold(lookup(c, "taskmanager.load-balance.mode"), "SLOTS"),
+		Whole:               o.Mode == Dedicated,
+		Elastic:             o.Provider != nil,
+		SlotsPerTaskManager: per,
+		Min:                 o.MinTaskManagers,
+		Redundant:           conf.SlotManagerRedundantTaskManagers.Get(c),
+		IdleTimeout:         conf.ResourceManagerTaskManagerTimeout.Get(c),
+		RequestTimeout:      conf.SlotRequestTimeout.Get(c),
+		WorkerPrefix:        fmt.Sprintf("worker-%d-", o.Epoch),
+	}
+	if n := conf.SlotManagerMinSlots.Get(c); n > 0 && n != conf.Infinite {
+		cfg.Min = max(cfg.Min, (n+per-1)/per)
+	}
+	if n := conf.SlotManagerMaxSlots.Get(c); n > 0 && n != conf.Infinite {
+		cfg.MaxSlots = n
+	}
+	return cfg
+}
+
+func lookup(c *conf.Config, key string) string {
+	v, _ := c.Lookup(key)
+	return v
+}
+
+// checkpointConfig makes a checkpoint coordinator's configuration, without what
+// has to be found in file systems.
+func checkpointConfig(c *conf.Config, g *graph.JobGraph, epoch int64) checkpoint.Config {
+	cfg := checkpoint.Config{
+		JobID: g.JobId, Graph: g, Epoch: epoch, Version: conf.Version,
+		Interval:      conf.CheckpointingInterval.Get(c),
+		MinPause:      conf.CheckpointingMinPause.Get(c),
+		Timeout:       conf.CheckpointingTimeout.Get(c),
+		MaxConcurrent: conf.CheckpointingMaxConcurrent.Get(c),
+		Tolerable:     conf.CheckpointingTolerableFailed.Get(c),
+		Retained:      conf.CheckpointingNumRetained.Get(c),
+		History:       conf.WebCheckpointsHistory.Get(c),
+		Enumerators:   hasEnumerators(g),
+	}
+	if cfg.MinPause > 0 { // as in Flink: a pause means one at a time
+		cfg.MaxConcurrent = 1
+	}
+	switch conf.CheckpointingRetention.Get(c) {
+	case conf.RetainOnCancellation:
+		cfg.Retention = checkpoint.RetainOnCancellation
+	case conf.DeleteOnCancellation:
+		cfg.Retention = checkpoint.RetainOnFailure
+	}
+	return cfg
+}
+
+func hasEnumerators(g *graph.JobGraph) bool {
+	for _, v := range g.GetVertices() {
+		for _, op := range v.Operators {
+			if op.Enumerator {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// heartbeats are the interval and time-out of heartbeats in both directions.
+func heartbeats(c *conf.Config) (interval, timeout time.Duration) {
+	return conf.HeartbeatInterval.Get(c), conf.HeartbeatTimeout.Get(c)
+}
