@@ -44,6 +44,8 @@ type Options struct {
 	Host string
 	// AnyPort takes free ports where none is configured, as on YARN.
 	AnyPort bool
+	// AnyControlPort takes a free port for the control plane alone.
+	AnyControlPort bool
 	// Secure demands a signature of every REST request that is not a read
 	// through YARN's proxy.
 	Secure bool
@@ -137,7 +139,7 @@ func (o *Options) listen(ctx context.Context) (restListener, controlListener net
 		bind = o.Host
 	}
 	port := conf.JobManagerRPCPort.Get(o.Conf)
-	if o.AnyPort {
+	if o.AnyPort || o.AnyControlPort {
 		port = 0
 	}
 	var lc net.ListenConfig

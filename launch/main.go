@@ -1,0 +1,39 @@
+package launch
+
+import (
+	"fmt"
+	"os"
+
+	"goflink/control"
+)
+
+// Main runs the role that the environment names and ends the process with its
+// exit code. It never returns.
+func Main(programs []Program) {
+	if len(marker) == 0 { // keeps the marker in the binary
+		return
+	}
+	role := os.Getenv(control.EnvRole)
+	boot, err := readBootstrap()
+	if err != nil {
+		fail(err)
+	}
+	switch role {
+	case "":
+		err = runLocal(programs, boot)
+	case control.RolePlan:
+		err = plan(programs, boot)
+	case control.RoleWorker:
+		err = runWorker(programs, boot)
+	case control.RoleCoordinator:
+		err = runCoordinator(programs, boot)
+	case control.RoleTaskManager:
+		err = runTaskManager(programs)
+	default:
+		err = fmt.Errorf("%s=%s is no role of a job", control.EnvRole, role)
+	}
+	if err != nil {
+		fail(err)
+	}
+	os.Exit(0)
+}
