@@ -82,11 +82,15 @@ func newProcess(a cli.DaemonArgs, kind string) (*process, error) {
 		p.log = f.Logger()
 		slog.SetDefault(p.log)
 	}
+	o := hdfsstore.Options{DefaultScheme: conf.FSDefaultScheme.Get(a.Conf), Logger: p.log}
 	hadoop, err := hadooprpc.FindConf(os.Getenv, conf.FSHadoopConf.Get(a.Conf))
-	if err != nil && !errors.Is(err, hadooprpc.ErrNoConf) {
+	switch {
+	case err == nil:
+		o.Hadoop = hadoop // else it stays nil: hdfs:// with an address works without
+	case !errors.Is(err, hadooprpc.ErrNoConf):
 		return nil, errors.Join(err, p.end())
 	}
-	p.files = hdfsstore.NewResolver(hdfsstore.Options{Hadoop: hadoop, DefaultScheme: conf.FSDefaultScheme.Get(a.Conf), Logger: p.log})
+	p.files = hdfsstore.NewResolver(o)
 	p.close = append(p.close, func() { _ = p.files.Close() })
 	return p, nil
 }
