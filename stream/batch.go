@@ -47,5 +47,3 @@ func (b *batch[T]) Release() {
 func (b *batch[T]) mark(kind byte, ts int64) {
 	b.marks = append(b.marks, mark{int32(len(b.recs)), kind, ts})
 }
-
-func (b *batch[T]) empty() bool { return len(b.recs) == 0 && len(b.marks) == 0 }

@@ -42,6 +42,8 @@ type Env struct {
 	ops    []*op
 	codecs map[reflect.Type]any // codec.Codec[T] by T
 	errs   []error
+	// unbounded is true when a source never ends by itself.
+	unbounded bool
 }
 
 // NewEnv returns an empty graph.
@@ -192,7 +194,8 @@ func caller() string {
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
 	for {
 		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, prefix) || strings.HasSuffix(f.File, "_test.go") {
+		own := strings.HasPrefix(f.Function, prefix) && !strings.HasSuffix(f.File, "_test.go")
+		if !own && !strings.HasPrefix(f.Function, "runtime.") { // runtime: a panic on its way
 			return fmt.Sprintf("%s:%d", shortFile(f.File), f.Line)
 		}
 		if !more {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 
@@ -17,6 +18,9 @@ type Program struct {
 	uses    map[*graph.Node][]use
 	// periodMS is pipeline.auto-watermark-interval in milliseconds.
 	periodMS int64
+	// batch: all input is bounded and only final results are wanted
+	// (execution.runtime-mode).
+	batch bool
 }
 
 // use is a consumer of a node.
@@ -43,6 +47,12 @@ func (e *Env) Program() (*Program, error) {
 	}
 	p := &Program{chained: chained, ops: map[*graph.Node]*op{}, uses: map[*graph.Node][]use{},
 		periodMS: conf.PipelineAutoWatermarkInterval.Get(c).Milliseconds()}
+	switch mode := conf.ExecutionRuntimeMode.Get(c); {
+	case mode == conf.RuntimeBatch && e.unbounded:
+		return nil, errors.New("execution.runtime-mode is BATCH, but a source of the program never ends; use STREAMING")
+	case mode == conf.RuntimeBatch, mode == conf.RuntimeAutomatic && !e.unbounded:
+		p.batch = true
+	}
 	for _, o := range e.ops {
 		p.ops[o.node] = o
 		for _, in := range o.node.Inputs {

@@ -87,30 +87,30 @@ func reduceFolder[T any](c codec.Codec[T], into func(acc, v *T)) folder[T, T] {
 // Reduce joins the records of a key, or of a key's window, two by two. f may
 // change a and return it.
 func Reduce[K comparable, T any](g Grouped[K, T], f func(a, b T) T, opts ...Option) Stream[T] {
-	return reduceInto(g, "Reduce", func(acc, v *T) { *acc = f(*acc, *v) }, opts)
+	return reduceInto(g, names{"Keyed Reduce", "ReduceFunction"}, func(acc, v *T) { *acc = f(*acc, *v) }, opts)
 }
 
 // Sum adds up a field, whose address field returns; the other fields are those of
 // the first record.
 func Sum[K comparable, T any, N Number](g Grouped[K, T], field func(v *T) *N, opts ...Option) Stream[T] {
-	return reduceInto(g, "Sum", func(acc, v *T) { *field(acc) += *field(v) }, opts)
+	return reduceInto(g, names{"Keyed Aggregation", "SumAggregator"}, func(acc, v *T) { *field(acc) += *field(v) }, opts)
 }
 
 // Min keeps the smallest value of a field; the other fields are those of the
 // first record.
 func Min[K comparable, T any, N cmp.Ordered](g Grouped[K, T], field func(v *T) *N, opts ...Option) Stream[T] {
-	return reduceInto(g, "Min", func(acc, v *T) { *field(acc) = min(*field(acc), *field(v)) }, opts)
+	return reduceInto(g, comparing, func(acc, v *T) { *field(acc) = min(*field(acc), *field(v)) }, opts)
 }
 
 // Max keeps the largest value of a field; the other fields are those of the first
 // record.
 func Max[K comparable, T any, N cmp.Ordered](g Grouped[K, T], field func(v *T) *N, opts ...Option) Stream[T] {
-	return reduceInto(g, "Max", func(acc, v *T) { *field(acc) = max(*field(acc), *field(v)) }, opts)
+	return reduceInto(g, comparing, func(acc, v *T) { *field(acc) = max(*field(acc), *field(v)) }, opts)
 }
 
 // MinBy keeps the record with the smallest value of a field, the first of equals.
 func MinBy[K comparable, T any, N cmp.Ordered](g Grouped[K, T], field func(v *T) *N, opts ...Option) Stream[T] {
-	return reduceInto(g, "MinBy", func(acc, v *T) {
+	return reduceInto(g, comparing, func(acc, v *T) {
 		if *field(v) < *field(acc) {
 			*acc = *v
 		}
@@ -119,38 +119,43 @@ func MinBy[K comparable, T any, N cmp.Ordered](g Grouped[K, T], field func(v *T)
 
 // MaxBy keeps the record with the largest value of a field, the first of equals.
 func MaxBy[K comparable, T any, N cmp.Ordered](g Grouped[K, T], field func(v *T) *N, opts ...Option) Stream[T] {
-	return reduceInto(g, "MaxBy", func(acc, v *T) {
+	return reduceInto(g, comparing, func(acc, v *T) {
 		if *field(v) > *field(acc) {
 			*acc = *v
 		}
 	}, opts)
 }
 
-func reduceInto[K comparable, T any](g Grouped[K, T], name string, into func(acc, v *T), opts []Option) Stream[T] {
+// names are Flink's names of a function: of the operator that rolls it, and in
+// the description of a window.
+type names struct{ rolling, window string }
+
+var comparing = names{"Keyed Aggregation", "ComparableAggregator"}
+
+func reduceInto[K comparable, T any](g Grouped[K, T], n names, into func(acc, v *T), opts []Option) Stream[T] {
 	k, w := g.group()
-	c, _ := codecOf[T](k.in.env, name)
+	c, _ := codecOf[T](k.in.env, n.rolling)
 	f := reduceFolder(c, into)
 	result := func(_ *T, acc *T, _ K, _ Span) T { return *acc }
 	if c != nil && !c.Flat() {
 		result = func(_ *T, acc *T, _ K, _ Span) T { return c.Copy(*acc) }
 	}
 	if w != nil {
-		return windowFold(k, w, name, f, result, opts)
+		return windowFold(k, w, n.window, f, result, opts)
 	}
-	return rollingFold(k, name, f, result, opts)
+	return rollingFold(k, n.rolling, f, result, opts)
 }
 
 // Aggregate folds the records of a key, or of a key's window.
 func Aggregate[K comparable, T, Acc, Res any](g Grouped[K, T], a Aggregator[T, Acc, Res], opts ...Option) Stream[Pane[K, Res]] {
 	k, w := g.group()
-	name := "Aggregate"
 	result := func(_ *T, acc *Acc, key K, s Span) Pane[K, Res] {
 		return Pane[K, Res]{Key: key, Start: s.Start, End: s.End, Value: a.Result(*acc)}
 	}
 	if w != nil {
-		return windowFold(k, w, name, aggregatorFolder(a), result, opts)
+		return windowFold(k, w, "AggregateFunction", aggregatorFolder(a), result, opts)
 	}
-	return rollingFold(k, name, aggregatorFolder(a), result, opts)
+	return rollingFold(k, "Keyed Aggregate", aggregatorFolder(a), result, opts)
 }
 
 // Count counts the records of a key, or of a key's window.
@@ -195,6 +200,7 @@ type rollingOp[K comparable, T, Acc, Res any] struct {
 	value  state.Value[Acc]
 	next   dataflow.Input[Res]
 	rec    dataflow.Rec[Res]
+	batch  bool // emit at the end of data only
 }
 
 func (o *rollingOp[K, T, Acc, Res]) Open(ctx context.Context) error {
@@ -218,6 +224,9 @@ func (o *rollingOp[K, T, Acc, Res]) Collect(r *dataflow.Rec[T]) error {
 	} else {
 		o.fold.add(acc, &r.V)
 	}
+	if o.batch {
+		return o.keyed.Err()
+	}
 	o.rec.V, o.rec.TS = o.result(nil, acc, k, Span{}), r.TS
 	if err := o.keyed.Err(); err != nil {
 		return o.stateError(err)
@@ -225,12 +234,27 @@ func (o *rollingOp[K, T, Acc, Res]) Collect(r *dataflow.Rec[T]) error {
 	return o.next.Collect(&o.rec)
 }
 
+// Watermark emits all results at the end of data in batch mode, as Flink does.
+func (o *rollingOp[K, T, Acc, Res]) Watermark(ts int64) error {
+	if o.batch && ts == dataflow.MaxWatermark {
+		err := o.keyed.EachKey(accState, func(k K, _ state.Namespace) error {
+			acc, _ := o.value.Get()
+			o.rec.V, o.rec.TS = o.result(nil, &acc, k, Span{}), dataflow.NoTimestamp
+			return o.next.Collect(&o.rec)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return o.keyedBase.Watermark(ts)
+}
+
 func rollingFold[K comparable, T, Acc, Res any](k Keyed[K, T], name string, f folder[T, Acc], result resultFunc[K, T, Acc, Res], opts []Option) Stream[Res] {
-	o := addKeyedOp(k, "reduce", "Keyed "+name, opts)
+	o := addKeyedOp(k, "reduce", name, opts)
 	emits[Res](o)
 	c, _ := declareAcc[Acc](o, "value")
 	o.build = func(t *task) error {
-		x := &rollingOp[K, T, Acc, Res]{keyedBase: newKeyedBase(t, k.codec), key: k.key, acc: c, fold: f, result: result}
+		x := &rollingOp[K, T, Acc, Res]{keyedBase: newKeyedBase(t, k.codec), key: k.key, acc: c, fold: f, result: result, batch: t.program.batch}
 		out, err := mainOutput[Res](&x.base)
 		if err != nil {
 			return err

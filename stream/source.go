@@ -23,7 +23,9 @@ type Source[T any] struct {
 	shared     bool
 	newSplit   func(r *readerEnv, split []byte) (splitReader[T], error)
 	enumerator func() dataflow.Enumerator // nil: the source has one split, nil
-	err        error
+	// unbounded sources never end by themselves.
+	unbounded bool
+	err       error
 }
 
 // readStatus is what a split says when it is asked for a record.
@@ -78,6 +80,7 @@ func From[T any](e *Env, src Source[T], ws WatermarkStrategy[T], opts ...Option)
 		e.failf("operator %q: %w", o.node.Name, src.err)
 	}
 	src.settleParallelism(o)
+	e.unbounded = e.unbounded || src.unbounded
 	o.build = func(t *task) error {
 		x := &sourceOp[T]{base: newBase(t), src: src}
 		out, err := mainOutput[T](&x.base)

@@ -64,7 +64,7 @@ func TextSource(fo FileOptions) Source[string] {
 	if fo.Discover < 0 || fo.SplitSize < 0 {
 		err = fmt.Errorf("discovery interval %s and split size %d must not be negative", fo.Discover, fo.SplitSize)
 	}
-	return Source[string]{kind: "Text Files", digest: strings.Join(fo.Paths, ","), err: err,
+	return Source[string]{kind: "Text Files", digest: strings.Join(fo.Paths, ","), err: err, unbounded: fo.Discover > 0,
 		enumerator: func() dataflow.Enumerator { return &fileEnumerator{o: fo, codec: c} },
 		newSplit: func(r *readerEnv, data []byte) (splitReader[string], error) {
 			s, err := decodeSplit(c, data)

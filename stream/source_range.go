@@ -33,8 +33,8 @@ func rangeSplits(n int64, splits int) []rangeSplit {
 	return out
 }
 
-// rangeSource makes the i-th record of n on demand.
-func rangeSource[T any](kind, digest string, n int64, perReader int, perSecond float64, get func(i int64, r *dataflow.Rec[T])) Source[T] {
+// rangeSource makes the i-th record of n on demand; get is called for each split.
+func rangeSource[T any](kind, digest string, n int64, perReader int, perSecond float64, get func() func(i int64, r *dataflow.Rec[T])) Source[T] {
 	c, err := codec.For[rangeSplit]()
 	return Source[T]{kind: kind, digest: digest, shared: true, err: err,
 		enumerator: func() dataflow.Enumerator {
@@ -45,7 +45,7 @@ func rangeSource[T any](kind, digest string, n int64, perReader int, perSecond f
 			if err == nil && (s.Stride < 1 || s.Next < 0) {
 				err = fmt.Errorf("damaged split: %+v", s)
 			}
-			return &rangeReader[T]{s: s, codec: c, get: get, env: r, pace: pace{perSecond: perSecond * s.Share, now: r.env.Now}}, err
+			return &rangeReader[T]{s: s, codec: c, get: get(), pace: pace{perSecond: perSecond * s.Share, now: r.env.Now}}, err
 		}}
 }
 
@@ -53,7 +53,6 @@ type rangeReader[T any] struct {
 	s     rangeSplit
 	codec codec.Codec[rangeSplit]
 	get   func(i int64, r *dataflow.Rec[T])
-	env   *readerEnv
 	pace  pace
 }
 
@@ -186,10 +185,11 @@ func SliceSource[T any](values []T) Source[T] {
 		h.Write(buf)
 	}
 	digest := fmt.Sprintf("%d values %s", len(values), hex.EncodeToString(h.Sum(nil)[:8]))
-	src := rangeSource("Collection", digest, int64(len(values)), 1, 0, func(i int64, r *dataflow.Rec[T]) { r.V = values[i] })
+	get := func(i int64, r *dataflow.Rec[T]) { r.V = values[i] }
 	if !c.Flat() {
-		src = rangeSource("Collection", digest, int64(len(values)), 1, 0, func(i int64, r *dataflow.Rec[T]) { r.V = c.Copy(values[i]) })
+		get = func(i int64, r *dataflow.Rec[T]) { r.V = c.Copy(values[i]) }
 	}
+	src := rangeSource("Collection", digest, int64(len(values)), 1, 0, always(get))
 	src.usual = 1
 	return src
 }
@@ -203,13 +203,34 @@ func FromSlice[T any](e *Env, values []T, opts ...Option) Stream[T] {
 // FromValues is a bounded stream of values.
 func FromValues[T any](e *Env, values ...T) Stream[T] { return FromSlice(e, values) }
 
+func always[T any](get func(i int64, r *dataflow.Rec[T])) func() func(i int64, r *dataflow.Rec[T]) {
+	return func() func(i int64, r *dataflow.Rec[T]) { return get }
+}
+
 // GeneratorSource emits gen(0), gen(1), … gen(n-1), at most perSecond of them over
-// all subtasks. n < 0 never ends, perSecond 0 sets no limit. gen must be pure.
+// all subtasks. n < 0 never ends, perSecond 0 sets no limit. gen must be pure: a
+// restored job calls it again from where it stood.
 func GeneratorSource[T any](n int64, perSecond float64, gen func(i int64) T) Source[T] {
-	if n < 0 {
+	return generator(n, splitsPerReader, perSecond, always(func(i int64, r *dataflow.Rec[T]) { r.V = gen(i) }))
+}
+
+// StatefulGeneratorSource is GeneratorSource with a function of its own for each
+// subtask, which may keep what it likes between calls; a restored job begins with
+// new functions.
+func StatefulGeneratorSource[T any](n int64, perSecond float64, factory func() func(i int64) T) Source[T] {
+	return generator(n, 1, perSecond, func() func(i int64, r *dataflow.Rec[T]) {
+		gen := factory()
+		return func(i int64, r *dataflow.Rec[T]) { r.V = gen(i) }
+	})
+}
+
+func generator[T any](n int64, perReader int, perSecond float64, get func() func(i int64, r *dataflow.Rec[T])) Source[T] {
+	unbounded := n < 0
+	if unbounded {
 		n = math.MaxInt64
 	}
-	src := rangeSource("Generator", fmt.Sprintf("%d at %g/s", n, perSecond), n, splitsPerReader, perSecond, func(i int64, r *dataflow.Rec[T]) { r.V = gen(i) })
+	src := rangeSource("Generator", fmt.Sprintf("%d at %g/s", n, perSecond), n, perReader, perSecond, get)
+	src.unbounded = unbounded
 	if perSecond < 0 || math.IsNaN(perSecond) || math.IsInf(perSecond, 0) {
 		src.err = fmt.Errorf("a generator's rate of %g per second must be 0 or more", perSecond)
 	}
@@ -226,7 +247,7 @@ func SequenceSource(first, last int64) Source[int64] {
 	if last < first {
 		return Source[int64]{kind: "Sequence", err: fmt.Errorf("sequence from %d to %d is empty", first, last)}
 	}
-	return rangeSource("Sequence", fmt.Sprintf("%d to %d", first, last), last-first+1, splitsPerReader, 0, func(i int64, r *dataflow.Rec[int64]) { r.V = first + i })
+	return rangeSource("Sequence", fmt.Sprintf("%d to %d", first, last), last-first+1, splitsPerReader, 0, always(func(i int64, r *dataflow.Rec[int64]) { r.V = first + i }))
 }
 
 // Sequence is the stream of SequenceSource.

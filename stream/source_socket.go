@@ -24,7 +24,7 @@ func SocketSource(host string, port int, delimiter string, maxRetry int) Source[
 	if delimiter == "" {
 		delimiter = "\n"
 	}
-	src := Source[string]{kind: "Socket Stream", digest: fmt.Sprintf("%s:%d", host, port), fixed: 1}
+	src := Source[string]{kind: "Socket Stream", digest: fmt.Sprintf("%s:%d", host, port), fixed: 1, unbounded: true}
 	if port < 1 || port > 65535 {
 		src.err = fmt.Errorf("port %d is not between 1 and 65535", port)
 	}

@@ -188,7 +188,7 @@ type WindowInfo[K comparable] struct {
 // Apply calls f with all records of each window, in the order in which they came.
 // The window keeps its records; Aggregate and Reduce keep less.
 func Apply[K comparable, T, Res any](w Windowed[K, T], f func(info WindowInfo[K], vs []T, out *Out[Res]) error, opts ...Option) Stream[Res] {
-	return windowList(w.in, &w.w, "Apply", f, opts)
+	return windowList(w.in, &w.w, applied, f, opts)
 }
 
 // windowOp is what the window operators share: where records come from and

@@ -205,10 +205,16 @@ func windowList[K comparable, T, Res any](k Keyed[K, T], w *windowing[T], name s
 	return streamOf[Res](o)
 }
 
+// applied is the function of Apply, which Flink's descriptions call so.
+const applied = "InternalIterableWindowFunction"
+
 func addWindowOp[K comparable, T any](k Keyed[K, T], w *windowing[T], function string, opts []Option) *op {
 	o := addKeyedOp(k, "window", w.a.name(), opts)
 	w.check(o)
 	if o.node.Description == "" && !o.named {
+		if function != applied {
+			function += ", PassThroughWindowFunction"
+		}
 		o.node.Description = "Window(" + w.describe() + ", " + function + ")"
 	}
 	o.node.States = append(o.node.States, timersOf())
