@@ -305,7 +305,11 @@ func TestCorruptRecord(t *testing.T) {
 		func(b []byte) []byte { b[0] = 'X'; return b },
 		func(b []byte) []byte { return nil },
 		func(b []byte) []byte { b[4] = 99; return b },
-		func(b []byte) []byte { b, _ = encode((&fold{}).snapshot(0)); return b },
+		func([]byte) []byte {
+			other, err := encode((&fold{}).snapshot(0))
+			ok(t, err)
+			return other
+		},
 	} {
 		o := hdfsstore.PublishOptions{CreateOptions: hdfsstore.CreateOptions{Overwrite: true}}
 		ok(t, hdfsstore.WriteFile(ctx, m, file, change(bytes.Clone(data)), o))
