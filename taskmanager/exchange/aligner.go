@@ -15,7 +15,7 @@ type aligner struct {
 // alignment is what a step decided.
 type alignment struct {
 	started bool  // the first barrier of a checkpoint
-	block   bool  // nothing more is taken from this channel for now
+	block   bool  // nothing more is taken from this channel until it is unblocked
 	unblock bool  // all channels are taken from again (before started takes effect)
 	aligned int64 // all channels had the barrier of this checkpoint
 	aborted int64 // the alignment of this checkpoint was given up

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"goflink/dataflow"
 )
@@ -63,10 +64,30 @@ func (c *conn) end(err error) {
 	c.session.lost(c, err)
 }
 
-// close ends the connection from our side and waits for its goroutines.
-func (c *conn) close() {
-	c.end(ErrClosed)
+// close ends the connection from our side and waits for its goroutines. With
+// goodbye the peer is told that this is no accident; what is queued is dropped.
+func (c *conn) close(goodbye bool) {
+	if !goodbye {
+		c.end(ErrClosed)
+	} else {
+		c.sayGoodbye()
+	}
 	c.wg.Wait()
+}
+
+// goodbyeTime bounds how long a peer that does not read holds up the end.
+const goodbyeTime = 500 * time.Millisecond
+
+func (c *conn) sayGoodbye() {
+	c.mu.Lock()
+	queue := c.mu.queue
+	c.mu.queue = nil
+	c.mu.Unlock()
+	for i := range queue {
+		queue[i].release()
+	}
+	_ = c.net.SetWriteDeadline(time.Now().Add(goodbyeTime)) // a write that fails ends the connection as well
+	c.enqueue(outFrame{header: header{kind: frameGoodbye}})
 }
 
 func (f *outFrame) release() {
@@ -158,8 +179,12 @@ func (c *conn) writeFrames(frames []outFrame, headers *[writeBatch][headerSize]b
 	if _, err := vec.WriteTo(c.net); err != nil {
 		return err
 	}
+	last := frames[len(frames)-1].header.kind
 	for i := range frames {
 		frames[i].release()
+	}
+	if last == frameGoodbye {
+		return ErrClosed
 	}
 	return nil
 }
@@ -182,6 +207,9 @@ func (c *conn) read() error {
 }
 
 func (c *conn) dispatch(r io.Reader, h header) error {
+	if h.kind == frameGoodbye {
+		return errGoodbye
+	}
 	if h.kind == frameCredit {
 		w := c.session.writer(c, h.channel)
 		if w == nil {

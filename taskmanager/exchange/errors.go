@@ -26,6 +26,10 @@ func (e *Error) FailureRetry() string { return e.Retry }
 // ErrClosed is returned by sends and connects of a session that is over.
 var ErrClosed = errors.New("exchange: the attempt is over")
 
+// errGoodbye ends a connection whose peer has cancelled the attempt: we are
+// about to hear the same from the JobManager.
+var errGoodbye = errors.New("the peer has cancelled the attempt")
+
 func external(format string, args ...any) error {
 	return &Error{Domain: "external", Retry: "restart", Err: fmt.Errorf(format, args...)}
 }

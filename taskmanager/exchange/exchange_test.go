@@ -3,12 +3,10 @@ package exchange
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
@@ -23,173 +21,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// intBatch is a batch of a local channel.
-type intBatch struct {
-	v        []int64
-	released *sync.Map
-}
-
-func (b *intBatch) Rows() int { return len(b.v) }
-func (b *intBatch) Release() {
-	if b.released != nil {
-		if _, again := b.released.LoadOrStore(b, true); again {
-			panic("a batch was released twice")
-		}
-	}
-}
-
-var testSecret = control.Secret("0123456789abcdef0123456789abcdef")
-
-func newNetwork(t testing.TB, worker string) *Network {
-	n, err := Listen(Options{WorkerID: worker, Bind: "127.0.0.1", Secret: testSecret, NetworkBytes: 64 << 20,
-		ConnectTimeout: 10 * time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { n.Close() })
-	return n
-}
-
-func (n *Network) asPeer() Peer {
-	return Peer{WorkerID: n.o.WorkerID, Host: "127.0.0.1", Port: n.Port()}
-}
-
-// testTask is one end of channels with what a task has around it.
-type testTask struct {
-	ctx     context.Context
-	cancel  context.CancelFunc
-	wake    chan struct{}
-	blocked bool
-	gate    *Gate
-	out     *Outputs
-}
-
-func (k *testTask) signal() {
-	select {
-	case k.wake <- struct{}{}:
-	default:
-	}
-}
-
-func newTask(t testing.TB) *testTask {
-	k := &testTask{wake: make(chan struct{}, 1)}
-	k.ctx, k.cancel = context.WithCancel(context.Background())
-	t.Cleanup(k.cancel)
-	return k
-}
-
-// send sends row numbers [from, to) to writer w, kind by kind.
-func (k *testTask) send(w dataflow.ChannelWriter, from, to int64) error {
-	if w.Local() {
-		var b intBatch
-		for v := from; v < to; v++ {
-			b.v = append(b.v, v)
-		}
-		return w.SendBatch(&b)
-	}
-	buf := w.NewBuffer(int(8 * (to - from)))
-	for v := from; v < to; v++ {
-		buf.Data = binary.BigEndian.AppendUint64(buf.Data, uint64(v))
-	}
-	buf.Rows = int(to - from)
-	return w.SendBuffer(buf)
-}
-
-// awaitSpace waits while the outputs are blocked.
-func (k *testTask) awaitSpace() error {
-	for k.blocked {
-		if k.out.Available() {
-			k.blocked = false
-			return nil
-		}
-		select {
-		case <-k.wake:
-		case <-k.ctx.Done():
-			return k.ctx.Err()
-		}
-	}
-	return nil
-}
-
-// next waits for the next item.
-func (k *testTask) next() (Item, error) {
-	for {
-		item, ok, err := k.gate.Next()
-		if ok || err != nil {
-			return item, err
-		}
-		select {
-		case <-k.wake:
-		case <-k.ctx.Done():
-			return Item{}, k.ctx.Err()
-		}
-	}
-}
-
-func (i Item) values() []int64 {
-	if i.Batch != nil {
-		return i.Batch.(*intBatch).v
-	}
-	var v []int64
-	for d := i.Buffer.Data; len(d) > 0; d = d[8:] {
-		v = append(v, int64(binary.BigEndian.Uint64(d)))
-	}
-	return v
-}
-
-// pair is one sender and one receiver on one channel.
-type pair struct {
-	from, to   *testTask
-	sFrom, sTo *Session
-}
-
-// connectPair joins two tasks on one channel; from and to may be one network.
-func connectPair(t testing.TB, from, to *Network, id AttemptID) *pair {
-	p := &pair{from: newTask(t), to: newTask(t)}
-	open := func(n *Network) *Session {
-		s, err := n.Open(id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	p.sFrom = open(from)
-	p.sTo = p.sFrom
-	if to != from {
-		p.sTo = open(to)
-	}
-	var err error
-	p.to.gate, err = p.sTo.NewGate(GateOptions{Task: "sink", Inputs: []GateInput{{Edge: 0, Sources: []GateSource{{Peer: from.asPeer()}}}},
-		ExactlyOnce: true, Wake: p.to.signal})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.from.out, err = p.sFrom.NewOutputs(p.from.ctx, OutputsOptions{Task: "source", Blocked: &p.from.blocked, Wake: p.from.signal,
-		Edges: [][]TargetChannel{{{Peer: to.asPeer()}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	connectAll(t, p.sFrom, p.sTo)
-	return p
-}
-
-func connectAll(t testing.TB, sessions ...*Session) {
-	var wg sync.WaitGroup
-	errs := make([]error, len(sessions))
-	for i, s := range sessions {
-		if i > 0 && s == sessions[i-1] {
-			continue
-		}
-		wg.Go(func() { errs[i] = s.Connect(t.Context()) })
-	}
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (p *pair) writer() dataflow.ChannelWriter { return p.from.out.Writers()[0][0] }
 
 // bothKinds runs a test over a local and a remote channel.
 func bothKinds(t *testing.T, f func(t *testing.T, p *pair)) {
@@ -405,14 +236,14 @@ func TestNextAttempt(t *testing.T) {
 	if err != nil || item.values()[0] != 1 {
 		t.Fatalf("%v %v", item, err)
 	}
-	if _, _, err := old.to.gate.Next(); err == nil { // a closed first: its peer sees either
-		t.Fatal("the old gate goes on")
+	if _, _, err := old.to.gate.Next(); !errors.Is(err, ErrClosed) { // a said goodbye
+		t.Fatalf("the old gate says %v", err)
 	}
 	if _, err := a.Open(AttemptID{Attempt: 1}); err == nil {
 		t.Fatal("an attempt was opened twice")
 	}
-	p.sFrom.Close()
-	p.sTo.Close()
+	p.sFrom.Close(false)
+	p.sTo.Close(false)
 	for _, n := range []*Network{a, b} {
 		if total, free := n.Buffers(); total != free {
 			t.Fatalf("%d of %d network buffers are free after the end", free, total)
@@ -577,121 +408,6 @@ func TestTopology(t *testing.T) {
 			if n := len(Sources(c.p, target, c.sources, c.targets)); n == 0 || n != from[target] {
 				t.Errorf("%v %d->%d: target %d has %d sources, %d send to it", c.p, c.sources, c.targets, target, n, from[target])
 			}
-		}
-	}
-}
-
-// TestRandomMesh runs senders and receivers on two workers with barriers at
-// random places, and checks order per channel and exactly-once alignment:
-// between two aligned barriers a receiver sees exactly what each sender sent
-// between them.
-func TestRandomMesh(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 2))
-	nets := []*Network{newNetwork(t, "a"), newNetwork(t, "b")}
-	const senders, receivers, checkpoints = 3, 4, 20
-	var sessions []*Session
-	for _, n := range nets {
-		s, err := n.Open(AttemptID{Epoch: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		sessions = append(sessions, s)
-	}
-	var from, to []*testTask
-	for i := range senders {
-		k := newTask(t)
-		var edge []TargetChannel
-		for j := range receivers {
-			edge = append(edge, TargetChannel{Channel: ChannelID{Source: i, Target: j}, Peer: nets[j%2].asPeer()})
-		}
-		var err error
-		k.out, err = sessions[i%2].NewOutputs(k.ctx, OutputsOptions{Task: "from", Blocked: &k.blocked, Wake: k.signal, Edges: [][]TargetChannel{edge}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		from = append(from, k)
-	}
-	for j := range receivers {
-		k := newTask(t)
-		var in GateInput
-		for i := range senders {
-			in.Sources = append(in.Sources, GateSource{Subtask: i, Peer: nets[i%2].asPeer()})
-		}
-		var err error
-		k.gate, err = sessions[j%2].NewGate(GateOptions{Task: "to", Subtask: j, Inputs: []GateInput{in}, ExactlyOnce: true, Wake: k.signal})
-		if err != nil {
-			t.Fatal(err)
-		}
-		to = append(to, k)
-	}
-	connectAll(t, sessions...)
-	var wg sync.WaitGroup
-	for i, k := range from {
-		mine := rand.New(rand.NewPCG(r.Uint64(), 3))
-		wg.Go(func() { meshSender(t, k, mine, i, checkpoints) })
-	}
-	for _, k := range to {
-		mine := rand.New(rand.NewPCG(r.Uint64(), 4))
-		wg.Go(func() { meshReceiver(t, k, mine, senders, checkpoints) })
-	}
-	wg.Wait()
-}
-
-// meshSender sends values epoch<<32 | count, epochs divided by barriers.
-func meshSender(t *testing.T, k *testTask, r *rand.Rand, index, checkpoints int) {
-	counts := make([]int64, len(k.out.Writers()[0]))
-	check := func(err error) {
-		if err != nil {
-			t.Errorf("sender %d: %v", index, err)
-		}
-	}
-	for epoch := range int64(checkpoints) {
-		for range r.IntN(60) {
-			ch := r.IntN(len(counts))
-			n := int64(1 + r.IntN(50))
-			check(k.awaitSpace())
-			check(k.send(k.out.Writers()[0][ch], epoch<<32+counts[ch], epoch<<32+counts[ch]+n))
-			counts[ch] += n
-		}
-		check(k.out.Broadcast(Event{Barrier: &Barrier{ID: epoch + 1}}))
-	}
-	check(k.out.Broadcast(Event{EndOfData: &EndOfData{Drain: true}}))
-	check(k.out.Broadcast(Event{EndOfPartition: true}))
-}
-
-func meshReceiver(t *testing.T, k *testTask, r *rand.Rand, senders, checkpoints int) {
-	counts := make([]int64, senders)
-	epoch := int64(0)
-	for {
-		item, err := k.next()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		switch item.Kind {
-		case ItemData:
-			for _, v := range item.values() {
-				if v>>32 != epoch || v&0xffffffff != counts[item.Channel] {
-					t.Errorf("channel %d: epoch %d count %d, want %d and %d", item.Channel, v>>32, v&0xffffffff, epoch, counts[item.Channel])
-					return
-				}
-				counts[item.Channel]++
-			}
-			if r.IntN(4) == 0 {
-				time.Sleep(time.Duration(r.IntN(200)) * time.Microsecond) // a consumer of uneven speed
-			}
-			k.gate.Done(item)
-		case ItemBarrier:
-			if epoch++; item.Barrier.ID != epoch {
-				t.Errorf("barrier %d, want %d", item.Barrier.ID, epoch)
-			}
-		case ItemEndOfPartition:
-			if epoch != int64(checkpoints) {
-				t.Errorf("ended after %d barriers", epoch)
-			}
-			return
 		}
 	}
 }

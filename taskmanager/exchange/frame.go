@@ -23,7 +23,8 @@ const (
 	frameEndOfData      = 5
 	frameEndOfPartition = 6
 	frameCancel         = 7
-	frameLast           = frameCancel
+	frameGoodbye        = 8 // the sender's side of the attempt was cancelled
+	frameLast           = frameGoodbye
 )
 
 // MaxRecord is the largest encoded record, in bytes, with 4 KiB for what the
@@ -94,6 +95,7 @@ func (h *header) check() error {
 		}
 	case frameBarrier, frameEndOfData, frameEndOfPartition, frameCancel:
 		limit = eventLimit
+	case frameGoodbye:
 	default:
 		return fmt.Errorf("exchange: unknown frame type %d (known: 1 to %d)", h.kind, frameLast)
 	}

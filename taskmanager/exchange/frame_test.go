@@ -112,7 +112,7 @@ func FuzzFrame(f *testing.F) {
 		}
 		body := bytes.NewReader(raw[headerSize:])
 		switch h.kind {
-		case frameCredit, frameBacklog:
+		case frameCredit, frameBacklog, frameGoodbye:
 		case frameBuffer:
 			if b, err := readBuffer(body, h); err == nil {
 				if len(b.Data) != h.length || h.length > MaxRecord {

@@ -74,6 +74,9 @@ type GateOptions struct {
 	ExactlyOnce bool
 	// Wake is called, on any goroutine, when Next may have something new.
 	Wake func()
+	// Fail is called, on any goroutine, when a peer that is still needed is
+	// lost; nil: only Next tells.
+	Fail func(error)
 }
 
 // Gate is the receiving end of all channels of a task. Next and Done are for
@@ -122,22 +125,6 @@ type channelState struct {
 	ended    bool // end of partition seen
 	hungry   bool // in the queue for floating credits
 }
-
-// creditBook is the receiver's side of a channel's credits. Allotment is
-// exclusive + floating; the sender may have sent granted units.
-type creditBook struct {
-	exclusive int
-	floating  int
-	granted   int64
-	received  int64
-	consumed  int64
-	backlog   int // buffers that wait at the sender
-	over      int // local only: items in the queue beyond the allotment
-}
-
-func (c *creditBook) unused() int64 { return c.granted - c.received }
-
-func (c *creditBook) inFlight() int64 { return c.received - c.consumed }
 
 type queued struct {
 	batch  dataflow.Batch
@@ -217,42 +204,6 @@ func (g *Gate) receive(c *inputChannel, q queued, backlog int) error {
 	g.mu.Unlock()
 	g.o.Wake()
 	return nil
-}
-
-// announced takes a backlog announcement.
-func (g *Gate) announced(c *inputChannel, backlog int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	c.credit.backlog = backlog
-	g.feedLocked(c)
-}
-
-// attach gives a remote channel its connection and its first credits.
-func (g *Gate) attach(c *inputChannel, to *conn) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	c.conn = to
-	c.credit.granted = int64(c.credit.exclusive)
-	to.grant(c.id, c.credit.exclusive)
-}
-
-// feedLocked moves floating credits to a channel until they cover its backlog.
-func (g *Gate) feedLocked(c *inputChannel) {
-	want := int64(c.credit.backlog) - c.credit.unused()
-	if want <= 0 {
-		return
-	}
-	n := min(int(want), g.floating)
-	g.floating -= n
-	c.credit.floating += n
-	if n > 0 {
-		c.credit.granted += int64(n)
-		c.conn.grant(c.id, n)
-	}
-	if int64(n) < want && !c.state.hungry {
-		c.state.hungry = true
-		g.hungry.push(c)
-	}
 }
 
 // Next returns what to do next; false when there is nothing now. It never
@@ -383,36 +334,6 @@ func (g *Gate) Done(item Item) {
 	g.consumedRemoteLocked(c, item.units)
 }
 
-// consumedRemoteLocked grants the freed credits again, or lends the floating
-// ones among them to channels that wait for some.
-func (g *Gate) consumedRemoteLocked(c *inputChannel, n int) {
-	b := &c.credit
-	for n > 0 && b.floating > 0 && b.unused() >= int64(b.backlog) {
-		b.floating--
-		g.floating++
-		n--
-	}
-	if n > 0 && !c.state.ended {
-		b.granted += int64(n)
-		c.conn.grant(c.id, n)
-	}
-	g.feedHungryLocked()
-}
-
-// feedHungryLocked gives free floating credits to the channels that wait.
-func (g *Gate) feedHungryLocked() {
-	for g.floating > 0 {
-		c, ok := g.hungry.pop()
-		if !ok {
-			return
-		}
-		c.state.hungry = false
-		if c.local == nil && c.conn != nil && !c.state.ended {
-			g.feedLocked(c)
-		}
-	}
-}
-
 // sendLocal hands an item of a sender in this process over. Without room and
 // with force false it does nothing and returns false; over tells that the item
 // went beyond the channel's credits.
@@ -443,21 +364,6 @@ func (g *Gate) sendLocal(c *inputChannel, q queued, force bool) (sent, over bool
 	return true, over
 }
 
-func (g *Gate) consumedLocalLocked(c *inputChannel) {
-	b := &c.credit
-	if b.over > 0 {
-		b.over--
-		c.local.progress(-1)
-		return
-	}
-	if b.floating > 0 && b.inFlight() < int64(b.exclusive) {
-		b.floating--
-		g.floating++
-		g.feedHungryLocked()
-	}
-	c.local.progress(0)
-}
-
 // fail makes Next return err unless all channels of the connection have ended.
 func (g *Gate) fail(on *conn, err error) {
 	g.mu.Lock()
@@ -466,9 +372,13 @@ func (g *Gate) fail(on *conn, err error) {
 		g.err = err
 	}
 	g.mu.Unlock()
-	if lost {
-		g.o.Wake()
+	if !lost {
+		return
 	}
+	if g.o.Fail != nil {
+		g.o.Fail(err)
+	}
+	g.o.Wake()
 }
 
 func (g *Gate) openOnLocked(on *conn) bool {

@@ -105,7 +105,7 @@ func (n *Network) Open(id AttemptID) (*Session, error) {
 	n.changedLocked()
 	n.mu.Unlock()
 	if old != nil {
-		old.Close()
+		old.Close(true)
 	}
 	return s, nil
 }
@@ -133,7 +133,7 @@ func (n *Network) Close() error {
 	n.cancel()
 	err := n.listen.Close()
 	if s != nil {
-		s.Close()
+		s.Close(false)
 	}
 	n.wg.Wait()
 	return err

@@ -3,6 +3,7 @@ package exchange
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -255,6 +256,9 @@ func (s *Session) lost(c *conn, err error) {
 		return
 	default:
 	}
+	if errors.Is(err, errGoodbye) {
+		return
+	}
 	s.mu.Lock()
 	gates := slices.Clone(s.mu.gates)
 	s.mu.Unlock()
@@ -266,8 +270,10 @@ func (s *Session) lost(c *conn, err error) {
 }
 
 // Close ends the attempt: connections, queues and network memory are given up.
-// The tasks have ended or are about to; their sends and Next return errors.
-func (s *Session) Close() {
+// The tasks have ended or are about to; their sends and Next return errors. With
+// cancelled true the JobManager has told everybody to end the attempt, so peers
+// are told that their connections do not fail.
+func (s *Session) Close(cancelled bool) {
 	s.mu.Lock()
 	if s.mu.closed {
 		s.mu.Unlock()
@@ -278,9 +284,11 @@ func (s *Session) Close() {
 	conns := slices.Collect(maps.Values(s.mu.conns))
 	gates, outputs := s.mu.gates, s.mu.outputs
 	s.mu.Unlock()
+	var wg sync.WaitGroup
 	for _, c := range conns {
-		c.close()
+		wg.Go(func() { c.close(cancelled) })
 	}
+	wg.Wait()
 	for _, g := range gates {
 		g.close()
 	}

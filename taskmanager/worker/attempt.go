@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,7 +52,7 @@ func newAttempt(w *worker, d *control.DeployTasks, epoch int64) (*attempt, error
 	}
 	a.scratch = filepath.Join(w.scratch, fmt.Sprintf("attempt-%s", a.id))
 	if err := os.MkdirAll(a.scratch, 0o700); err != nil {
-		a.session.Close()
+		a.session.Close(false)
 		return nil, fmt.Errorf("scratch folder: %w", err)
 	}
 	return a, nil
@@ -108,7 +109,7 @@ func (a *attempt) prepare(t *task, td *control.TaskDeployment, dir string) error
 	}
 	if len(inputs) > 0 {
 		t.gate, err = a.session.NewGate(exchange.GateOptions{Task: t.name, Subtask: int(t.id.Subtask), Inputs: inputs,
-			ExactlyOnce: a.w.exactlyOnce, Wake: t.signal})
+			ExactlyOnce: a.w.exactlyOnce, Wake: t.signal, Fail: t.fail})
 		if err != nil {
 			return err
 		}
@@ -268,7 +269,7 @@ func (a *attempt) finish() {
 	close(done)
 	watch.Wait()
 	a.w.segments.abortAttempt(a.id)
-	a.session.Close()
+	a.session.Close(errors.Is(context.Cause(a.ctx), errOrdered))
 	if err := os.RemoveAll(a.scratch); err != nil {
 		a.w.Log.Warn("removing scratch files", "dir", a.scratch, "error", err)
 	}

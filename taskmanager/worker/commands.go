@@ -62,7 +62,7 @@ func (w *worker) deploy(d *control.DeployTasks) {
 		w.Log.Warn("a second deployment of the same attempt is ignored", "attempt", d.Attempt)
 		return
 	}
-	w.endAttempt(fmt.Errorf("%w: attempt %d replaces it", errCancelled, d.Attempt))
+	w.endAttempt(fmt.Errorf("%w: attempt %d replaces it", errOrdered, d.Attempt))
 	a, err := newAttempt(w, d, w.epoch)
 	if err != nil {
 		for _, td := range d.Tasks {
@@ -86,9 +86,9 @@ func (w *worker) cancelTasks(c *control.CancelTasks) {
 	if a == nil {
 		return
 	}
-	cause := errCancelled
+	cause := errOrdered
 	if c.Reason != "" {
-		cause = fmt.Errorf("%w: %s", errCancelled, c.Reason)
+		cause = fmt.Errorf("%w: %s", errOrdered, c.Reason)
 	}
 	if len(c.Tasks) == 0 {
 		a.end(cause)

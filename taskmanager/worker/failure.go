@@ -25,6 +25,10 @@ const (
 // errCancelled is the cause of a task's context when it was told to end.
 var errCancelled = errors.New("the task was cancelled")
 
+// errOrdered is errCancelled when the JobManager ordered it, so that peers hear
+// the same.
+var errOrdered = fmt.Errorf("%w by the JobManager", errCancelled)
+
 // errEnded is the cause when the task ended by itself.
 var errEnded = errors.New("the task has ended")
 

@@ -1,0 +1,228 @@
+package tmtest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"goflink/control"
+	"goflink/graph"
+)
+
+// Deployment is an attempt on some workers: subtask i of each vertex runs on
+// worker i modulo their number.
+type Deployment struct {
+	JM      *JM
+	Graph   *graph.JobGraph
+	Workers []*Worker
+	Attempt int32
+	tasks   map[string]*control.Task
+}
+
+// Deploy sends an attempt's tasks; restore holds states by Key.
+func (j *JM) Deploy(g *graph.JobGraph, workers []*Worker, attempt int32, restore map[string][]*control.OperatorState) *Deployment {
+	d := &Deployment{JM: j, Graph: g, Workers: workers, Attempt: attempt, tasks: map[string]*control.Task{}}
+	j.update(func() {
+		j.Attempt, j.States, j.Drained = attempt, map[string]*control.TaskState{}, map[string]bool{}
+	})
+	byWorker := map[*Worker]*control.DeployTasks{}
+	var locations []*control.TaskLocation
+	for _, v := range g.Vertices {
+		for s := range v.Parallelism {
+			w := workers[int(s)%len(workers)]
+			id := &control.Task{VertexId: v.Id, Subtask: s, Attempt: attempt}
+			d.tasks[Key(id)] = id
+			locations = append(locations, &control.TaskLocation{VertexId: v.Id, Subtask: s, WorkerId: w.WorkerId, Host: w.Host, DataPort: w.DataPort})
+			if byWorker[w] == nil {
+				byWorker[w] = &control.DeployTasks{Attempt: attempt}
+			}
+			byWorker[w].Tasks = append(byWorker[w].Tasks, &control.TaskDeployment{Task: id, Restore: restore[Key(id)]})
+		}
+	}
+	for w, deploy := range byWorker {
+		deploy.Locations = locations
+		w.Send(&control.WorkerCommand{Command: &control.WorkerCommand_Deploy{Deploy: proto.CloneOf(deploy)}})
+	}
+	return d
+}
+
+// All sends a command to all workers.
+func (d *Deployment) All(c *control.WorkerCommand) {
+	for _, w := range d.Workers {
+		w.Send(proto.CloneOf(c))
+	}
+}
+
+// Start waits for the deployment, then starts and waits for RUNNING.
+func (d *Deployment) Start() {
+	d.JM.t.Helper()
+	d.WaitAll("INITIALIZING")
+	d.All(&control.WorkerCommand{Command: &control.WorkerCommand_Start{Start: &control.StartTasks{Attempt: d.Attempt}}})
+	d.JM.Wait("RUNNING", func() bool { return d.count("RUNNING")+d.count("FINISHED")+d.count("FAILED") == len(d.tasks) })
+}
+
+func (d *Deployment) count(state string) int {
+	n := 0
+	for _, s := range d.JM.States {
+		if s.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// WaitAll waits until all tasks are in a state.
+func (d *Deployment) WaitAll(state string) {
+	d.JM.t.Helper()
+	d.JM.Wait("all tasks being "+state, func() bool { return d.count(state) == len(d.tasks) })
+}
+
+// WaitFailed waits until a task has failed and returns its failure.
+func (d *Deployment) WaitFailed() *control.TaskState {
+	d.JM.t.Helper()
+	var failed *control.TaskState
+	d.JM.Wait("a failure", func() bool {
+		for _, s := range d.JM.States {
+			if s.State == "FAILED" {
+				failed = s
+			}
+		}
+		return failed != nil
+	})
+	return failed
+}
+
+// Cancel cancels all tasks and waits until they have ended.
+func (d *Deployment) Cancel() {
+	d.JM.t.Helper()
+	d.All(&control.WorkerCommand{Command: &control.WorkerCommand_Cancel{Cancel: &control.CancelTasks{Attempt: d.Attempt, Reason: "test"}}})
+	d.JM.Wait("all tasks having ended", func() bool {
+		return d.count("CANCELED")+d.count("FAILED")+d.count("FINISHED") == len(d.tasks)
+	})
+}
+
+// Trigger sends a checkpoint to the sources, as far as they have not finished,
+// and to tasks whose inputs have all finished.
+func (d *Deployment) Trigger(t *control.TriggerCheckpoint) {
+	running := map[string]bool{}
+	d.JM.Look(func() {
+		for k, s := range d.JM.States {
+			running[k] = s.State == "RUNNING"
+		}
+	})
+	t.TimestampMs = time.Now().UnixMilli()
+	inputs := map[string]bool{}
+	for _, e := range d.Graph.Edges {
+		for _, v := range d.Graph.Vertices {
+			for s := range v.Parallelism {
+				if v.Id == e.Source && running[fmt.Sprintf("%s/%d", v.Id, s)] {
+					inputs[e.Target] = true
+				}
+			}
+		}
+	}
+	for i, w := range d.Workers {
+		c := proto.CloneOf(t)
+		for _, v := range d.Graph.Vertices {
+			for s := range v.Parallelism {
+				if id := d.tasks[fmt.Sprintf("%s/%d", v.Id, s)]; int(s)%len(d.Workers) == i && !inputs[v.Id] && running[Key(id)] {
+					c.Tasks = append(c.Tasks, id)
+				}
+			}
+		}
+		if len(c.Tasks) > 0 {
+			w.Send(&control.WorkerCommand{Command: &control.WorkerCommand_Trigger{Trigger: c}})
+		}
+	}
+}
+
+// Acked waits until every running task has acknowledged a checkpoint; false
+// when one declined.
+func (d *Deployment) Acked(id int64) bool {
+	d.JM.t.Helper()
+	ok := true
+	d.JM.Wait(fmt.Sprintf("acknowledgements of checkpoint %d", id), func() bool {
+		for _, dec := range d.JM.Declines {
+			if dec.CheckpointId == id {
+				ok = false
+				return true
+			}
+		}
+		for k, s := range d.JM.States {
+			if s.State == "RUNNING" && d.JM.Acks[id][k] == nil {
+				return false
+			}
+		}
+		return true
+	})
+	return ok
+}
+
+// Complete tells all workers that a checkpoint is complete.
+func (d *Deployment) Complete(id int64, stop bool) {
+	d.All(&control.WorkerCommand{Command: &control.WorkerCommand_Complete{Complete: &control.CheckpointComplete{CheckpointId: id, Stop: stop}}})
+}
+
+// Checkpoint takes a checkpoint and completes it; false when it was declined.
+func (d *Deployment) Checkpoint(t *control.TriggerCheckpoint) bool {
+	d.JM.t.Helper()
+	d.Trigger(t)
+	if !d.Acked(t.CheckpointId) {
+		d.All(&control.WorkerCommand{Command: &control.WorkerCommand_Aborted{Aborted: &control.CheckpointAborted{CheckpointId: t.CheckpointId, Reason: "declined"}}})
+		return false
+	}
+	d.Complete(t.CheckpointId, t.Kind == "stop")
+	return true
+}
+
+// Restore assigns the states of a checkpoint to the subtasks of a graph that
+// may have another parallelism: what the JobManager does, in its simplest form.
+func (j *JM) Restore(id int64, dir string, g *graph.JobGraph) map[string][]*control.OperatorState {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := map[string][]*control.OperatorState{}
+	for _, v := range g.Vertices {
+		for s := range v.Parallelism {
+			key := fmt.Sprintf("%s/%d", v.Id, s)
+			for _, op := range v.Operators {
+				st := &control.OperatorState{OperatorId: op.Id, Subtask: s}
+				merge(st, j.Acks[id], op.Id, s, v, dir)
+				out[key] = append(out[key], st)
+			}
+		}
+	}
+	return out
+}
+
+func merge(st *control.OperatorState, acks map[string]*control.CheckpointAck, op string, subtask int32, v *graph.Vertex, dir string) {
+	next := int32(0)
+	for _, key := range slices.Sorted(maps.Keys(acks)) {
+		for _, old := range acks[key].States {
+			if old.OperatorId != op {
+				continue
+			}
+			for _, h := range old.Keyed { // the backend clips
+				h = proto.CloneOf(h)
+				if h.Path != "" {
+					h.Path = dir + "/" + h.Path
+				}
+				st.Keyed = append(st.Keyed, h)
+			}
+			for _, l := range old.Lists {
+				mine := &control.ListState{Name: l.Name, Mode: l.Mode}
+				for _, item := range l.Items {
+					if next%v.Parallelism == subtask {
+						mine.Items = append(mine.Items, item)
+					}
+					next++
+				}
+				if len(mine.Items) > 0 {
+					st.Lists = append(st.Lists, mine)
+				}
+			}
+		}
+	}
+}
