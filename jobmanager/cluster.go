@@ -84,6 +84,8 @@ func (jm *JobManager) startWorker(a slots.StartWorker) {
 		return
 	}
 	jm.workers[a.Worker] = a.Job
+	m.post(func() { m.expected[a.Worker] = true }) // before it can register
+	m.post(func() { m.expected[a.Worker] = true }) // before it can register
 	cmd := proto.CloneOf(m.start)
 	share := func(total int64) int64 { return total / int64(max(1, t.reg.GetSlots())) * int64(a.Slots) }
 	mem := t.reg.GetMemory()
