@@ -70,6 +70,8 @@ type nameNode interface {
 // that makes their calls through the same nameNode, with what the library lacks.
 type HDFS struct {
 	authority string
+	logical   bool // the authority is a name service
+	addresses []string
 	user      string
 	o         HDFSOptions
 	nn        nameNode

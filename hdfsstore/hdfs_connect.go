@@ -30,7 +30,9 @@ func (r *Resolver) newHDFS(authority string) (FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.overNameNode(authority, nn, o), nil
+	h := r.overNameNode(authority, nn, o)
+	h.logical, h.addresses = logical, addresses
+	return h, nil
 }
 
 // overNameNode makes the file system whose NameNode is nn.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"goflink/hadooprpc"
 	"goflink/hdfsstore"
 	"goflink/hdfsstore/fstest"
 	"goflink/internal/hadooptest"
@@ -315,6 +317,44 @@ func TestHDFSLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestHDFSToken acts as alice with nothing but her token: it is another user who
+// runs the file system.
+func TestHDFSToken(t *testing.T) {
+	c := hadooptest.Start(t, hadooptest.Options{Nodes: 1, Settings: map[string]string{"dfs.namenode.delegation.token.always-use": "true"}})
+	alice := hdfsstore.NewResolver(hdfsstore.Options{Hadoop: c.Conf(), User: "alice"})
+	defer alice.Close()
+	h, _, err := alice.HDFSFor(c.URI("/user/alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := h.DelegationToken(t.Context(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var creds hadooprpc.Credentials
+	creds.AddToken(token.Service, token)
+	file := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(file, creds.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bearer := hdfsstore.NewResolver(hdfsstore.Options{Hadoop: c.Conf(), User: "nobody", TokenFile: file})
+	defer bearer.Close()
+	fsys, dir, err := bearer.For(c.URI("/user/alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hdfsstore.WriteFile(t.Context(), fsys, dir+"/file", pattern(1, 1), hdfsstore.PublishOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	info, err := fsys.Stat(t.Context(), dir+"/file")
+	if err != nil || info.Owner != "alice" {
+		t.Fatalf("%+v, %v", info, err)
+	}
+	if err := errors.Join(h.RenewToken(t.Context(), token), h.CancelToken(t.Context(), token)); err != nil {
 		t.Fatal(err)
 	}
 }
