@@ -178,6 +178,34 @@ func (d *Deployment) Checkpoint(t *control.TriggerCheckpoint) bool {
 	return true
 }
 
+// TryCheckpoint is Checkpoint for a job that may fail meanwhile; without told the
+// workers never hear that it completed.
+func (d *Deployment) TryCheckpoint(t *control.TriggerCheckpoint, told bool) bool {
+	d.JM.t.Helper()
+	d.Trigger(t)
+	done := false
+	d.JM.Wait(fmt.Sprintf("checkpoint %d or a failure", t.CheckpointId), func() bool {
+		for _, dec := range d.JM.Declines {
+			if dec.CheckpointId == t.CheckpointId {
+				return true
+			}
+		}
+		done = true
+		for k, s := range d.JM.States {
+			if s.State == "FAILED" || s.State == "FINISHED" {
+				done = false
+				return true
+			}
+			done = done && d.JM.Acks[t.CheckpointId][k] != nil
+		}
+		return done
+	})
+	if done && told {
+		d.Complete(t.CheckpointId, false)
+	}
+	return done
+}
+
 // Restore assigns the states of a checkpoint to the subtasks of a graph that
 // may have another parallelism: what the JobManager does, in its simplest form.
 func (j *JM) Restore(id int64, dir string, g *graph.JobGraph) map[string][]*control.OperatorState {
