@@ -245,5 +245,15 @@ func daemonAction(c *command) error {
 	if err := conf.Validate(a.Conf); err != nil {
 		return &ExitError{Code: exitBootstrap, Err: err}
 	}
-	return d(c.env.Interrupted, a)
+	return daemonEnd(c, d(c.env.Interrupted, a))
+}
+
+// daemonEnd tells why a daemon ended, in a line of its own: no program of a
+// user's has failed.
+func daemonEnd(c *command, err error) error {
+	if err == nil {
+		return nil
+	}
+	fmt.Fprintf(c.env.Stderr, "flink %s: %v\n", c.act.name, err)
+	return &ExitError{Code: exitFailure, Quiet: true, Err: err}
 }

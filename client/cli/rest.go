@@ -84,7 +84,7 @@ func (r *restCluster) explain(err error) error {
 		reason, stack := cutLines(op.Error())
 		return &stackError{err: errors.New(reason), stack: stack}
 	case errors.As(err, &status) && status.Status == http.StatusUnauthorized:
-		return fmt.Errorf("%w: the secret of this cluster is not at hand. On YARN it is read from the application's folder, by its owner; for a standalone cluster it is the file %s in the configuration folder (FLINK_CONF_DIR)", err, standalone.SecretFile)
+		return fmt.Errorf("%w: the secret of this cluster is not at hand, or another one is. On YARN it is read from the application's folder, by its owner; for a standalone cluster it is the file %s in the configuration folder (FLINK_CONF_DIR)", err, standalone.SecretFile)
 	case errors.As(err, &status):
 		reason, stack := cutLines(status.Error())
 		return &stackError{err: &answerError{text: reason, err: err}, stack: stack}
