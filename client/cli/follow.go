@@ -24,7 +24,12 @@ const (
 
 // reconnectEvery is the pause between two looks for a JobManager that is
 // starting again.
-const reconnectEvery = 500 * time.Millisecond
+const reconnectEvery = 200 * time.Millisecond
+
+// missingPatience is how often a JobManager that was started for a job may say
+// that it does not know it: a minute, for a recovery from a large checkpoint
+// list on a slow file system.
+const missingPatience = int(time.Minute / reconnectEvery)
 
 // submitted prints the line that wrappers look for.
 func (c *command) submitted(id string) { c.printf("Job has been submitted with JobID %s\n", id) }
@@ -104,13 +109,23 @@ func (c *command) heartbeats(ctx context.Context, cl cluster, id string) {
 
 // wait waits for the job's end. On YARN the JobManager may die and come back
 // at another address; the application's report tells where, or how it ended.
+//
+// The REST server of a cluster that was started for the job is there a moment
+// before the job is, at the start and after a recovery.
 func (c *command) wait(ctx context.Context, cl cluster, id string, app *onYarnApp) (*jobEnd, error) {
+	missing := 0
 	for {
 		end, err := cl.Wait(ctx, id)
-		if err == nil || ctx.Err() != nil || app == nil || isAnswer(err) {
+		if err == nil || ctx.Err() != nil || app == nil {
 			return end, err
 		}
-		c.env.log.Warn("the JobManager does not answer; looking for it", "job", id, "error", err)
+		if isMissing(err) && app.own {
+			missing++
+		}
+		if isAnswer(err) && (!isMissing(err) || !app.own || missing > missingPatience) {
+			return end, err
+		}
+		c.env.log.Debug("looking for the JobManager", "job", id, "error", err)
 		report, rerr := app.d.Report(ctx, app.id)
 		if rerr != nil {
 			return nil, errors.Join(err, rerr)

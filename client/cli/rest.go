@@ -73,6 +73,9 @@ func isAnswer(err error) bool {
 	return restclient.IsAnswer(err) || errors.As(err, &op)
 }
 
+// isMissing tells whether the JobManager does not know what was asked for.
+func isMissing(err error) bool { return restclient.IsNotFound(err) }
+
 // explain makes the user's error of a client's.
 func (r *restCluster) explain(err error) error {
 	var status *restclient.StatusError

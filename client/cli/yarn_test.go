@@ -56,7 +56,7 @@ func playMaster() error {
 		return err
 	}
 	_, forever := c.Lookup(endless)
-	m := &scriptedMaster{endless: forever, over: make(chan yarnrpc.FinalStatus, 16)}
+	m := &scriptedMaster{session: app.Mode == spec.SessionMode, endless: forever, over: make(chan yarnrpc.FinalStatus, 16)}
 	s := rest.New(rest.Options{Cluster: m, Authenticate: rest.SecretAuthenticator(creds.Secret(spec.SecretAlias), nil, time.Now), OnResult: func(string) {
 		if app.Mode == spec.PerJobMode {
 			m.over <- m.verdict()
@@ -82,11 +82,13 @@ func playMaster() error {
 
 type scriptedMaster struct {
 	rest.Cluster
+	session bool
 	endless bool
 	over    chan yarnrpc.FinalStatus
 	mu      struct {
 		sync.Mutex
 		cancelled bool
+		asked     int
 	}
 }
 
@@ -108,7 +110,7 @@ func (m *scriptedMaster) Submit(_ context.Context, g *graph.JobGraph) (string, e
 	return g.JobId, nil
 }
 
-func (m *scriptedMaster) JobResult(context.Context, string) (*rest.JobResult, error) {
+func (m *scriptedMaster) JobResult(_ context.Context, id string) (*rest.JobResult, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
@@ -116,6 +118,9 @@ func (m *scriptedMaster) JobResult(context.Context, string) (*rest.JobResult, er
 		return &rest.JobResult{State: "CANCELED"}, nil
 	case m.endless:
 		return nil, nil
+	}
+	if m.mu.asked++; !m.session && m.mu.asked < 3 {
+		return nil, rest.JobNotFound(id) // the job is not there yet
 	}
 	return &rest.JobResult{State: "FINISHED", NetRuntime: 42 * time.Millisecond}, nil
 }
