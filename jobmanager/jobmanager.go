@@ -186,6 +186,11 @@ func (jm *JobManager) Shutdown(ctx context.Context, status FinalStatus) error {
 	return jm.Close()
 }
 
+// farewell is how long TaskManagers may take to hear that they are to go: a
+// round trip, with room for a busy machine. Those that do not lose their
+// JobManager instead.
+const farewell = 5 * time.Second
+
 // retire ends jobs and TaskManagers in good order.
 func (jm *JobManager) retire(ctx context.Context, status FinalStatus) {
 	masters, err := ask(ctx, jm.loop, func() []*master {
@@ -217,7 +222,6 @@ func (jm *JobManager) retire(ctx context.Context, status FinalStatus) {
 			if t.conn != nil && status != StatusUndefined {
 				t.conn.send(&control.TaskManagerCommand{Command: &control.TaskManagerCommand_Shutdown{
 					Shutdown: &control.Shutdown{Reason: "the cluster ends: " + string(status)}}})
-				t.conn.close()
 				out = append(out, t)
 			}
 		}
@@ -226,7 +230,9 @@ func (jm *JobManager) retire(ctx context.Context, status FinalStatus) {
 	if err != nil {
 		return
 	}
-	for _, t := range streams {
+	ctx, cancel := context.WithTimeout(ctx, farewell)
+	defer cancel()
+	for _, t := range streams { // a TaskManager that has heard it ends its stream
 		select {
 		case <-t.gone:
 		case <-ctx.Done():

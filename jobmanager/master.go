@@ -44,7 +44,7 @@ type master struct {
 	assigned *checkpoint.Assignment
 	from     int64 // id of the checkpoint that the attempt begins from
 
-	coord   coordinator
+	coord   coordinating
 	held    map[execution.TaskID][]*control.WorkerCommand // splits of tasks that do not run yet
 	figures map[execution.TaskID]*taskFigures
 	replies map[string]func(checkpoint.Reply)
@@ -56,6 +56,7 @@ type master struct {
 	busy     int       // background work that will report to the loop
 	ending   *execution.Ended
 	settled  bool // the result is durable
+	removed  bool // its folder of checkpoints was removed, if it was empty
 }
 
 // worker is one process of the job.
@@ -274,7 +275,6 @@ func (m *master) recordResult(a execution.Ended) {
 			case err == nil:
 				m.settled = true
 				m.check(checkpoint.Terminate{Finished: a.State == execution.JobFinished, Cancelled: a.State == execution.JobCanceled})
-				m.removeFolder()
 			case lost(err):
 				m.jm.fatal(err)
 			case m.ctx.Err() == nil:
@@ -289,6 +289,12 @@ func (m *master) recordResult(a execution.Ended) {
 func (m *master) settle() {
 	if m.ending == nil || !m.settled || m.busy > 0 || m.over.Load() != nil {
 		return
+	}
+	if !m.removed && m.ending.State.Terminal() { // after all that was deleted in it
+		m.removed = true
+		if m.removeFolder() {
+			return
+		}
 	}
 	m.over.Store(m.outcome())
 	m.stop()

@@ -191,13 +191,15 @@ func kindWord(c *checkpoint.Completed) string {
 	return "Checkpoint"
 }
 
-// removeFolder removes the job's own folder when nothing was retained in it.
-func (m *master) removeFolder() {
+// removeFolder removes the job's own folder when nothing was retained in it. It
+// tells whether that is under way.
+func (m *master) removeFolder() bool {
 	if m.dir == "" || len(m.cp.Retained()) > 0 {
-		return
+		return false
 	}
 	m.background(func(ctx context.Context) func() {
 		removeEmpty(ctx, m.jm.o.Files, m.log, m.dir)
 		return func() {}
 	})
+	return m.busy > 0
 }

@@ -12,8 +12,8 @@ import (
 	"goflink/jobmanager/execution"
 )
 
-// coordinator is what a job's master knows of its coordinator process.
-type coordinator struct {
+// coordinating is what a job's master knows of its coordinator process.
+type coordinating struct {
 	needed  bool
 	busy    bool // being launched
 	process CoordinatorProcess

@@ -1,0 +1,533 @@
+package jobmanager
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
+
+	"goflink/conf"
+	"goflink/control"
+	"goflink/graph"
+	"goflink/hdfsstore"
+	"goflink/jobmanager/rest"
+)
+
+func TestMain(m *testing.M) {
+	if runAsCoordinator() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// fakeClock is a clock that a test moves.
+type fakeClock struct {
+	mu     sync.Mutex
+	now    time.Time
+	timers []*fakeTimer
+}
+
+type fakeTimer struct {
+	at time.Time
+	f  func()
+}
+
+func (c *fakeClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *fakeClock) AfterFunc(d time.Duration, f func()) func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := &fakeTimer{c.now.Add(d), f}
+	c.timers = append(c.timers, t)
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.timers = slices.DeleteFunc(c.timers, func(x *fakeTimer) bool { return x == t })
+	}
+}
+
+func (c *fakeClock) advance(d time.Duration) {
+	c.mu.Lock()
+	c.now = c.now.Add(d)
+	var due []*fakeTimer
+	c.timers = slices.DeleteFunc(c.timers, func(t *fakeTimer) bool {
+		if t.at.After(c.now) {
+			return false
+		}
+		due = append(due, t)
+		return true
+	})
+	c.mu.Unlock()
+	for _, t := range due {
+		t.f()
+	}
+}
+
+// cluster is a JobManager with TaskManagers and workers that are scripted.
+type cluster struct {
+	t      *testing.T
+	jm     *JobManager
+	clock  *fakeClock
+	secret control.Secret
+	files  *hdfsstore.Resolver
+	dir    string
+	behave behaviour
+
+	mu      sync.Mutex
+	changed chan struct{} // closed when something was seen
+	seen    []any         // commands that workers got, in order of arrival
+	tms     map[string]*fakeTM
+	workers map[string]*fakeWorker
+	wg      sync.WaitGroup
+}
+
+// behaviour is how scripted workers differ from good ones.
+type behaviour struct {
+	fingerprint string // what they say they built
+	silentAcks  bool   // checkpoints are never acknowledged
+	state       []byte // inline state that every task acknowledges
+}
+
+// option changes how a cluster's JobManager is made.
+type option func(*Options)
+
+func newCluster(t *testing.T, dir string, opts ...option) *cluster {
+	t.Helper()
+	secret, err := control.NewSecret()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cluster{t: t, clock: &fakeClock{now: time.Unix(1_700_000_000, 0)}, secret: secret, dir: dir, changed: make(chan struct{}),
+		files: hdfsstore.NewResolver(hdfsstore.Options{}), tms: map[string]*fakeTM{}, workers: map[string]*fakeWorker{}}
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Conf: conf.FromMap(map[string]string{"execution.checkpointing.dir": dir, "execution.checkpointing.savepoint-dir": dir + "/sp",
+		"taskmanager.numberOfTaskSlots": "2"}), Secret: secret, ClusterID: "test", Epoch: 1, Files: c.files, Listener: lis, Clock: c.clock,
+		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})), Random: func() float64 { return 0.5 },
+		Programs: noPrograms{}}
+	for _, f := range opts {
+		f(&o)
+	}
+	if c.jm, err = New(o); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.jm.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.close)
+	return c
+}
+
+func (c *cluster) close() {
+	_ = c.jm.Close()
+	c.mu.Lock()
+	for _, tm := range c.tms {
+		tm.cancel()
+	}
+	c.mu.Unlock()
+	c.wg.Wait()
+	if err := c.files.Close(); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// noPrograms has every program.
+type noPrograms struct{ rest.ProgramStore }
+
+func (noPrograms) Stat(context.Context, string) (int64, error) { return 1, nil }
+
+func (c *cluster) see(v any) {
+	c.mu.Lock()
+	c.seen = append(c.seen, v)
+	close(c.changed)
+	c.changed = make(chan struct{})
+	c.mu.Unlock()
+}
+
+// patience is how long a test waits in real time for what must come.
+const patience = 20 * time.Second
+
+// await waits until something was seen that ok accepts, and forgets what was
+// seen up to it.
+func await[T any](c *cluster, what string, ok func(T) bool) T {
+	c.t.Helper()
+	late := time.After(patience)
+	for {
+		c.mu.Lock()
+		for i, v := range c.seen {
+			if x, is := v.(T); is && ok(x) {
+				c.seen = c.seen[i+1:]
+				c.mu.Unlock()
+				return x
+			}
+		}
+		changed := c.changed
+		c.mu.Unlock()
+		select {
+		case <-changed:
+		case <-late:
+			c.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// turn moves the clock until ok is true.
+func (c *cluster) turn(what string, ok func() bool) {
+	c.t.Helper()
+	late := time.Now().Add(patience)
+	for !ok() {
+		if time.Now().After(late) {
+			c.t.Fatalf("waited in vain for %s", what)
+		}
+		c.clock.advance(20 * time.Millisecond)
+		c.sync()
+		c.breathe()
+	}
+}
+
+// breathe lets real messages travel before the clock goes on: until one came,
+// but not for long, since none may be under way.
+func (c *cluster) breathe() {
+	c.mu.Lock()
+	changed := c.changed
+	c.mu.Unlock()
+	select {
+	case <-changed:
+	case <-time.After(time.Millisecond):
+	}
+}
+
+// sync waits until the loops have handled what they had.
+func (c *cluster) sync() {
+	ctx := context.Background()
+	masters, _ := ask(ctx, c.jm.loop, func() []*master {
+		var out []*master
+		for _, m := range c.jm.jobs {
+			out = append(out, m)
+		}
+		return out
+	})
+	for _, m := range masters {
+		_, _ = ask(ctx, m.loop, func() int { return 0 })
+	}
+}
+
+func (c *cluster) job(id string) *rest.Job {
+	c.t.Helper()
+	j, err := c.jm.REST().Job(context.Background(), id)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return j
+}
+
+// state waits for a state of a job, moving the clock.
+func (c *cluster) state(id, want string) {
+	c.t.Helper()
+	c.turn("job "+want, func() bool { return c.job(id).State == want })
+}
+
+// running waits until all tasks of a job run.
+func (c *cluster) running(id string) { c.t.Helper(); c.attempt(id, 0) }
+
+// attempt waits until all tasks run in that attempt.
+func (c *cluster) attempt(id string, attempt int) {
+	c.t.Helper()
+	c.turn(fmt.Sprintf("all tasks RUNNING in attempt %d", attempt), func() bool {
+		j := c.job(id)
+		n := 0
+		for _, k := range j.Tasks {
+			n += k
+		}
+		return j.State == "RUNNING" && j.Tasks["RUNNING"] == n && j.Vertices[0].Subtasks[0].Attempt >= attempt
+	})
+}
+
+// result waits for the end of a job.
+func (c *cluster) result(id string) *rest.JobResult {
+	c.t.Helper()
+	var res *rest.JobResult
+	c.turn("the end of the job", func() bool {
+		r, err := c.jm.REST().JobResult(context.Background(), id)
+		res = r
+		return err == nil && r != nil
+	})
+	return res
+}
+
+// dial connects to the JobManager as a process of the cluster does.
+func (c *cluster) dial() *grpc.ClientConn {
+	creds := control.Credentials(c.secret)
+	if c.secret == nil {
+		creds = insecure.NewCredentials()
+	}
+	conn, err := grpc.NewClient("passthrough:///"+c.jm.Address(), grpc.WithTransportCredentials(creds))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return conn
+}
+
+// fakeTM is a TaskManager whose workers are goroutines.
+type fakeTM struct {
+	c      *cluster
+	id     string
+	cancel context.CancelFunc
+	stream grpc.BidiStreamingClient[control.TaskManagerEvent, control.TaskManagerCommand]
+	mu     sync.Mutex
+}
+
+func (c *cluster) taskManager(id string, slots int32) *fakeTM {
+	c.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	conn := c.dial()
+	tm := &fakeTM{c: c, id: id, cancel: cancel}
+	var err error
+	if tm.stream, err = control.NewJobManagerClient(conn).TaskManager(ctx, grpc.WaitForReady(true)); err != nil {
+		c.t.Fatal(err)
+	}
+	tm.send(&control.TaskManagerEvent{Event: &control.TaskManagerEvent_Register{Register: &control.RegisterTaskManager{
+		Protocol: control.ProtocolVersion, Id: id, Host: "host-" + id, DataPort: 1, Slots: slots,
+		Memory: &control.MemoryPlan{TotalProcess: 1000, Managed: 400, Network: 100}, CpuCores: 1}}})
+	c.mu.Lock()
+	c.tms[id] = tm
+	c.mu.Unlock()
+	c.wg.Go(func() {
+		defer conn.Close()
+		tm.run()
+	})
+	await(c, "registration", func(r *control.Registered) bool { return true })
+	return tm
+}
+
+func (tm *fakeTM) send(e *control.TaskManagerEvent) {
+	tm.mu.Lock()
+	defer tm.mu.Unlock()
+	_ = tm.stream.Send(e)
+}
+
+func (tm *fakeTM) run() {
+	for {
+		cmd, err := tm.stream.Recv()
+		if err != nil {
+			return
+		}
+		switch x := cmd.Command.(type) {
+		case *control.TaskManagerCommand_Registered:
+			tm.c.see(x.Registered)
+		case *control.TaskManagerCommand_StartWorker:
+			tm.c.see(x.StartWorker)
+			tm.c.worker(tm, x.StartWorker)
+		case *control.TaskManagerCommand_StopWorker:
+			tm.c.see(x.StopWorker)
+			tm.exit(x.StopWorker.WorkerId, 0, "")
+		case *control.TaskManagerCommand_Heartbeat:
+			tm.send(&control.TaskManagerEvent{Event: &control.TaskManagerEvent_Heartbeat{Heartbeat: &control.Heartbeat{}}})
+		case *control.TaskManagerCommand_LogRequest:
+			tm.log(x.LogRequest)
+		case *control.TaskManagerCommand_Shutdown:
+			tm.c.see(x.Shutdown)
+			tm.cancel()
+			return
+		}
+	}
+}
+
+// log answers that there is one file with 600000 bytes.
+func (tm *fakeTM) log(q *control.LogRequest) {
+	r := &control.LogReply{RequestId: q.RequestId, Last: true}
+	switch q.Name {
+	case "":
+		r.Files = []*control.LogFile{{Name: "taskmanager.log", Size: 600000}}
+	case "taskmanager.log":
+		r.Data = make([]byte, max(0, min(q.Limit, 600000-q.Offset)))
+	default:
+		r.Error = "no such file"
+	}
+	tm.send(&control.TaskManagerEvent{Event: &control.TaskManagerEvent_LogReply{LogReply: r}})
+}
+
+// exit ends a worker and tells the JobManager.
+func (tm *fakeTM) exit(id string, code int32, reason string) {
+	tm.c.mu.Lock()
+	w := tm.c.workers[id]
+	delete(tm.c.workers, id)
+	tm.c.mu.Unlock()
+	if w != nil {
+		w.cancel()
+	}
+	tm.send(&control.TaskManagerEvent{Event: &control.TaskManagerEvent_WorkerExited{WorkerExited: &control.WorkerExited{WorkerId: id, Code: code, Reason: reason}}})
+}
+
+// lose kills a TaskManager with its workers, without a word.
+func (tm *fakeTM) lose() {
+	tm.c.mu.Lock()
+	for id, w := range tm.c.workers {
+		if w.tm == tm {
+			w.cancel()
+			delete(tm.c.workers, id)
+		}
+	}
+	delete(tm.c.tms, tm.id)
+	tm.c.mu.Unlock()
+	tm.cancel()
+}
+
+// fakeWorker runs tasks that do nothing.
+type fakeWorker struct {
+	c      *cluster
+	tm     *fakeTM
+	id     string
+	cancel context.CancelFunc
+	stream grpc.BidiStreamingClient[control.WorkerEvent, control.WorkerCommand]
+	mu     sync.Mutex
+	tasks  []*control.Task
+}
+
+func (c *cluster) worker(tm *fakeTM, s *control.StartWorker) {
+	ctx, cancel := context.WithCancel(context.Background())
+	conn := c.dial()
+	w := &fakeWorker{c: c, tm: tm, id: s.WorkerId, cancel: cancel}
+	var err error
+	if w.stream, err = control.NewJobManagerClient(conn).Worker(ctx, grpc.WaitForReady(true)); err != nil {
+		cancel()
+		conn.Close()
+		return
+	}
+	c.mu.Lock()
+	c.workers[w.id] = w
+	c.mu.Unlock()
+	var p graph.Program
+	_ = proto.Unmarshal(s.Program, &p)
+	fp := s.Fingerprint
+	if c.behave.fingerprint != "" {
+		fp = c.behave.fingerprint
+	}
+	w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Register{Register: &control.RegisterWorker{Protocol: control.ProtocolVersion,
+		WorkerId: w.id, TaskManagerId: tm.id, JobId: s.JobId, Host: "host-" + tm.id, DataPort: 7, ProgramSha256: p.Sha256, Fingerprint: fp,
+		FingerprintDiffBase: "vertex other\n", Slots: s.Slots}}})
+	c.wg.Go(func() {
+		defer conn.Close()
+		w.run()
+	})
+}
+
+func (w *fakeWorker) send(e *control.WorkerEvent) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_ = w.stream.Send(e)
+}
+
+func (w *fakeWorker) report(t *control.Task, state string) {
+	w.send(&control.WorkerEvent{Event: &control.WorkerEvent_TaskState{TaskState: &control.TaskState{Task: t, State: state, Io: &control.TaskIO{RecordsOut: 5, BusyMs: 1}}}})
+}
+
+func (w *fakeWorker) reportAll(state string) {
+	w.mu.Lock()
+	tasks := slices.Clone(w.tasks)
+	w.mu.Unlock()
+	for _, t := range tasks {
+		w.report(t, state)
+	}
+}
+
+func (w *fakeWorker) run() {
+	for {
+		cmd, err := w.stream.Recv()
+		if err != nil {
+			return
+		}
+		switch x := cmd.Command.(type) {
+		case *control.WorkerCommand_Registered:
+			w.c.see(x.Registered)
+		case *control.WorkerCommand_Deploy:
+			w.mu.Lock()
+			w.tasks = nil
+			for _, t := range x.Deploy.Tasks {
+				w.tasks = append(w.tasks, t.Task)
+			}
+			w.mu.Unlock()
+			w.reportAll("INITIALIZING")
+			w.c.see(x.Deploy)
+		case *control.WorkerCommand_Start:
+			w.reportAll("RUNNING")
+			w.c.see(x.Start)
+		case *control.WorkerCommand_Cancel:
+			w.reportAll("CANCELED")
+			w.c.see(x.Cancel)
+		case *control.WorkerCommand_Trigger:
+			w.c.see(x.Trigger)
+			w.c.barrier(x.Trigger)
+		case *control.WorkerCommand_Complete:
+			w.c.see(x.Complete)
+			if x.Complete.Final || x.Complete.Stop {
+				w.reportAll("FINISHED")
+			}
+		case *control.WorkerCommand_Aborted:
+			w.c.see(x.Aborted)
+		case *control.WorkerCommand_Assign:
+			w.c.see(x.Assign)
+		case *control.WorkerCommand_FinalCommit:
+			w.c.see(x.FinalCommit)
+			w.reportAll("FINISHED")
+		case *control.WorkerCommand_Heartbeat:
+			w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Heartbeat{Heartbeat: &control.Heartbeat{}}})
+		}
+	}
+}
+
+// all are the workers that run.
+func (c *cluster) all() []*fakeWorker {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []*fakeWorker
+	for _, w := range c.workers {
+		out = append(out, w)
+	}
+	return out
+}
+
+// barrier makes every task acknowledge, as if barriers had flowed.
+func (c *cluster) barrier(tr *control.TriggerCheckpoint) {
+	if c.behave.silentAcks {
+		return
+	}
+	for _, w := range c.all() {
+		w.mu.Lock()
+		tasks := slices.Clone(w.tasks)
+		w.mu.Unlock()
+		for _, t := range tasks {
+			ack := &control.CheckpointAck{CheckpointId: tr.CheckpointId, Task: t, StateBytes: 10,
+				States: []*control.OperatorState{{OperatorId: t.VertexId, Lists: []*control.ListState{{Name: "l", Mode: "split",
+					Items: [][]byte{fmt.Appendf(nil, "%s/%d@%d", t.VertexId[:1], t.Subtask, tr.CheckpointId)}}}}}}
+			w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Ack{Ack: ack}})
+		}
+	}
+}
+
+// drain makes every task tell that its data is processed.
+func (c *cluster) drain() {
+	for _, w := range c.all() {
+		w.mu.Lock()
+		tasks := slices.Clone(w.tasks)
+		w.mu.Unlock()
+		for _, t := range tasks {
+			w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Drained{Drained: &control.TaskDrained{Task: t}}})
+		}
+	}
+}
