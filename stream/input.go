@@ -137,6 +137,9 @@ func (p *inPort[T]) ChannelEnded(ch int) error {
 // Rows is the number of records received so far.
 func (p *inPort[T]) Rows() int64 { return p.rows }
 
+// CurrentWatermark is the watermark of the port's gate, for currentInputWatermark.
+func (p *inPort[T]) CurrentWatermark() int64 { return p.g.valve.Current() }
+
 // pass hands on what the valve let through. An input that wakes up says so
 // before its watermark, one that falls idle after it.
 func (g *gate[T]) pass(wm int64, advanced, statusChanged bool) error {

@@ -92,6 +92,9 @@ func selectorOf[T any](t *task, e *graph.Edge, channels int, route router[T]) se
 	case graph.Partitioning_REBALANCE:
 		return &roundRobin[T]{0, n, sub % n} // not all senders begin at the same receiver
 	case graph.Partitioning_RESCALE:
+		if n < int(t.program.chained.ChainOf(e.Target).Vertex.Parallelism) {
+			return &roundRobin[T]{0, n, 0} // the runtime made this sender's channels only
+		}
 		from, to := rescaleRange(sub, t.env.Parallelism, n)
 		return &roundRobin[T]{from, to, from}
 	case graph.Partitioning_SHUFFLE:

@@ -40,8 +40,10 @@ const (
 // splitReader reads one split, on the task's goroutine.
 type splitReader[T any] interface {
 	next(r *dataflow.Rec[T]) (readStatus, error)
-	// wakeAt is the processing time at which a split that waits has more, or 0.
+	// wakeAt is the processing time at which a split that waits has more, or 0;
+	// woken tells that this time has come and was acted on.
 	wakeAt() int64
+	woken()
 	// snapshot encodes the split as it is, the next record first.
 	snapshot() []byte
 	close() error
@@ -319,6 +321,7 @@ func (o *sourceOp[T]) nextProc() (int64, bool) {
 func (o *sourceOp[T]) fireProc(now int64) error {
 	for _, s := range o.active {
 		if at := s.reader.wakeAt(); at > 0 && at <= now {
+			s.reader.woken()
 			o.reader.wake()
 		}
 	}

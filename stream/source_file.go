@@ -264,6 +264,7 @@ func (l *lineReader) keep(rest []byte) {
 }
 
 func (l *lineReader) wakeAt() int64    { return 0 }
+func (l *lineReader) woken()           {}
 func (l *lineReader) snapshot() []byte { return l.codec.Append(nil, &l.s) }
 
 func (l *lineReader) close() error {

@@ -74,6 +74,7 @@ func (r *rangeReader[T]) next(rec *dataflow.Rec[T]) (readStatus, error) {
 }
 
 func (r *rangeReader[T]) wakeAt() int64    { return r.pace.wake }
+func (r *rangeReader[T]) woken()           { r.pace.wake = 0 }
 func (r *rangeReader[T]) snapshot() []byte { return r.codec.Append(nil, &r.s) }
 func (r *rangeReader[T]) close() error     { return nil }
 

@@ -78,6 +78,7 @@ func (s *socketReader) next(r *dataflow.Rec[string]) (readStatus, error) {
 }
 
 func (s *socketReader) wakeAt() int64    { return 0 }
+func (s *socketReader) woken()           {}
 func (s *socketReader) snapshot() []byte { return nil }
 
 func (s *socketReader) close() error {
