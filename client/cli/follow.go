@@ -216,6 +216,12 @@ func (c *command) interrupted(cl cluster, id string, app *onYarnApp) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.env.Interrupted), cancelTime)
 	defer cancel()
 	err := cl.Cancel(ctx, id)
+	if err == nil {
+		// A cluster that was started for the job ends when its result was fetched.
+		if _, werr := cl.Wait(ctx, id); werr != nil {
+			c.env.log.Warn("the job was cancelled, its end was not seen", "job", id, "error", werr)
+		}
+	}
 	if app == nil || !app.own {
 		if err != nil {
 			return failf("Could not cancel job %s: %w", id, err)
