@@ -33,8 +33,11 @@ var layers = [][]string{
 
 // crossings are the imports that go upwards or sideways, with their reason.
 var crossings = map[[2]string]string{
-	{"client", "appmaster/spec"}: "what the client writes and the ApplicationMaster reads, without code of either",
-	{"stream", "launch"}:         "stream.Main hands over to the roles of a job binary; launch does not import stream",
+	{"client", "appmaster/spec"}:      "what the client writes and the ApplicationMaster reads, without code of either",
+	{"appmaster", "client/program"}:   "application mode: the ApplicationMaster plans the program, as the client does elsewhere",
+	{"taskmanager", "appmaster/spec"}: "the names of what the ApplicationMaster puts into a container",
+	{"taskmanager", "jobmanager/ha"}:  "the leader's file, in which a container finds the next ApplicationMaster",
+	{"stream", "launch"}:              "stream.Main hands over to the roles of a job binary; launch does not import stream",
 }
 
 // layerOf returns the layer of a folder of the repository, and whether the map
