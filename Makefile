@@ -14,6 +14,8 @@ LDFLAGS := -s -w -X goflink/conf.Version=$(VERSION) -X goflink/conf.Commit=$(COM
 GOBUILD := CGO_ENABLED=0 GOOS=$(GOOS) GOARCH=$(GOARCH) go build -trimpath -ldflags '$(LDFLAGS)'
 PROTOS := $(wildcard control/*.proto graph/*.proto)
 DIST := goflink-$(VERSION)
+# Packages that have tests of their own on real clusters, one after the other.
+ON_CLUSTERS = $(shell grep -rl --include='*_test.go' '^//go:build e2e' . | grep -v '^./e2e/' | xargs -r -n 1 dirname | sort -u)
 
 # make torture-yarn KILLS=… SEED=…: how many processes are killed, and where.
 KILLS ?= 100
@@ -74,11 +76,11 @@ prepare: ## install what the end-to-end tests need (idempotent)
 
 .PHONY: test
 test: check prepare ## everything, with the end-to-end tests on real Hadoop (at most 25 minutes)
-	go test -tags e2e -count=1 -timeout 20m ./e2e/...
+	go test -tags e2e -count=1 -p 1 -timeout 20m ./e2e/... $(ON_CLUSTERS)
 
 .PHONY: torture-yarn
 torture-yarn: build prepare ## kill processes on YARN: KILLS=100, SEED= to repeat a run
-	GOFLINK_KILLS=$(KILLS) GOFLINK_SEED=$(SEED) go test -tags e2e -count=1 -timeout 0 -v -run 'Kill|Torture' ./e2e/...
+	GOFLINK_KILLS=$(KILLS) GOFLINK_SEED=$(SEED) go test -tags e2e -count=1 -timeout 0 -v -run '^TestKills' ./e2e/...
 
 .PHONY: bench-yarn
 bench-yarn: build prepare ## time and memory of jobs on YARN, as a table
