@@ -120,15 +120,19 @@ func (c *cache) provide(ctx context.Context, p *graph.Program, file string) erro
 }
 
 // download writes the program and checks size and digest.
-func (c *cache) download(ctx context.Context, p *graph.Program, to io.Writer) error {
+func (c *cache) download(ctx context.Context, p *graph.Program, to *os.File) error {
 	began := time.Now()
 	sum := sha256.New()
 	limit := int64(maxProgram)
 	if p.Size > 0 {
 		limit = min(limit, p.Size)
 	}
-	w := &limited{to: io.MultiWriter(to, sum), left: limit}
-	if err := c.source(ctx, p, w); err != nil {
+	w := &limited{to: io.MultiWriter(to, sum), sum: sum, left: limit}
+	copied, err := c.copyLocal(p, to, w)
+	if err == nil && !copied {
+		err = c.source(ctx, p, w)
+	}
+	if err != nil {
 		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != p.Sha256 {
@@ -136,6 +140,35 @@ func (c *cache) download(ctx context.Context, p *graph.Program, to io.Writer) er
 	}
 	c.log.Info("program fetched", "program", p.Name, "sha256", p.Sha256, "bytes", limit-w.left, "took", time.Since(began).Round(time.Millisecond))
 	return nil
+}
+
+// copyLocal lets the kernel copy a program that lies on this host, which takes a
+// tenth of the time, and then sums what was copied: it cannot change any more.
+func (c *cache) copyLocal(p *graph.Program, to *os.File, w *limited) (bool, error) {
+	if p.Uri == "" || c.files == nil {
+		return false, nil
+	}
+	fsys, name, err := c.files.For(p.Uri)
+	if err != nil || fsys.Scheme() != "file" {
+		return false, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() > w.left {
+		return false, errors.Join(err, errTooLong)
+	}
+	if _, err := io.Copy(to, f); err != nil {
+		return false, err
+	}
+	if _, err := to.Seek(0, io.SeekStart); err != nil {
+		return false, err
+	}
+	w.to = w.sum
+	_, err = io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{to}, make([]byte, 1<<20))
+	return true, err
 }
 
 func (c *cache) source(ctx context.Context, p *graph.Program, w io.Writer) error {
@@ -158,6 +191,7 @@ func (c *cache) source(ctx context.Context, p *graph.Program, w io.Writer) error
 // limited refuses more than left bytes.
 type limited struct {
 	to   io.Writer
+	sum  io.Writer
 	left int64
 }
 

@@ -143,12 +143,12 @@ func (q *queued) release() {
 }
 
 func newGate(net *Network, o GateOptions) *Gate {
-	g := &Gate{o: o, net: net, floating: floatingCredits}
+	g := &Gate{o: o, net: net, floating: net.o.Credits.Floating}
 	for i, in := range o.Inputs {
 		for j, src := range in.Sources {
 			c := &inputChannel{gate: g, input: i, index: j, flat: len(g.channels), peer: src.Peer,
 				id: ChannelID{Edge: in.Edge, Source: src.Subtask, Target: o.Subtask}}
-			c.credit.exclusive = exclusiveCredits
+			c.credit.exclusive = net.o.Credits.Exclusive
 			g.channels = append(g.channels, c)
 		}
 	}

@@ -27,11 +27,40 @@ type Options struct {
 	Secret control.Secret
 	// NetworkBytes is the network memory (taskmanager.memory.network.*).
 	NetworkBytes int64
+	// Credits are how many buffers may be on their way; zero fields take
+	// Flink's defaults.
+	Credits Credits
 	// ConnectTimeout bounds how long a session waits for its connections;
 	// 0: 30 s. It covers a peer that is slow to start its tasks.
 	ConnectTimeout time.Duration
 	// Log hears of connections that end; nil: slog.Default.
 	Log *slog.Logger
+}
+
+// Credits bound the buffers of channels.
+type Credits struct {
+	// Exclusive are a channel's own
+	// (taskmanager.network.memory.buffers-per-channel); 0: 2, which keep one on
+	// the way while another is processed.
+	Exclusive int
+	// Floating are shared by the channels of a gate that have a backlog
+	// (….floating-buffers-per-gate); 0: 8.
+	Floating int
+	// Overdraft is how many buffers of a task may wait without credit before a
+	// send inside a record blocks (….max-overdraft-buffers-per-gate); 0: 5.
+	Overdraft int
+}
+
+func (c *Credits) complete() {
+	if c.Exclusive <= 0 {
+		c.Exclusive = 2
+	}
+	if c.Floating <= 0 {
+		c.Floating = 8
+	}
+	if c.Overdraft <= 0 {
+		c.Overdraft = 5
+	}
 }
 
 // Network is the data plane of one worker.
@@ -64,6 +93,7 @@ func Listen(o Options) (*Network, error) {
 	if o.ConnectTimeout <= 0 {
 		o.ConnectTimeout = 30 * time.Second
 	}
+	o.Credits.complete()
 	address := net.JoinHostPort(o.Bind, strconv.Itoa(o.Port))
 	l, err := net.Listen("tcp", address)
 	if err != nil {

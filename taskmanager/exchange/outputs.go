@@ -11,19 +11,6 @@ import (
 	"goflink/dataflow"
 )
 
-// Credits of Flink's defaults. Two exclusive buffers a channel keep one on the
-// way while another is processed; eight floating ones a gate are for channels
-// with a backlog (taskmanager.network.memory.buffers-per-channel and
-// floating-buffers-per-gate).
-const (
-	exclusiveCredits = 2
-	floatingCredits  = 8
-	// overdraftLimit is how many buffers of a task may wait without credit
-	// before a send inside a record blocks
-	// (taskmanager.network.memory.max-overdraft-buffers-per-gate).
-	overdraftLimit = 5
-)
-
 // TargetChannel is a channel to make: where it leads.
 type TargetChannel struct {
 	Channel ChannelID
@@ -55,9 +42,10 @@ type Outputs struct {
 	edges    [][]*Writer
 	remote   int
 
-	over    atomic.Int32 // items that wait without credit
-	waiting atomic.Bool  // the task waits inside a send
-	space   chan struct{}
+	overdraft int32
+	over      atomic.Int32 // items that wait without credit
+	waiting   atomic.Bool  // the task waits inside a send
+	space     chan struct{}
 
 	mu     sync.Mutex // guards credit and queue of remote writers
 	closed bool
@@ -81,7 +69,7 @@ type Writer struct {
 }
 
 func newOutputs(ctx context.Context, net *Network, o OutputsOptions) *Outputs {
-	out := &Outputs{o: o, net: net, ctx: ctx, space: make(chan struct{}, 1)}
+	out := &Outputs{o: o, net: net, ctx: ctx, overdraft: int32(net.o.Credits.Overdraft), space: make(chan struct{}, 1)}
 	for _, edge := range o.Edges {
 		var writers []*Writer
 		for _, t := range edge {
@@ -184,14 +172,14 @@ func (w *Writer) SendBatch(b dataflow.Batch) error {
 	}
 	q := queued{batch: b, units: 1}
 	g := w.target.gate
-	sent, over := g.sendLocal(w.target, q, w.out.over.Load() < overdraftLimit)
+	sent, over := g.sendLocal(w.target, q, w.out.over.Load() < w.out.overdraft)
 	if sent {
 		w.blockIf(over)
 		return nil
 	}
 	w.blockIf(true)
 	return w.out.waitUntil(func() (bool, error) {
-		sent, _ := g.sendLocal(w.target, q, w.out.over.Load() < overdraftLimit)
+		sent, _ := g.sendLocal(w.target, q, w.out.over.Load() < w.out.overdraft)
 		return sent, nil
 	})
 }
@@ -242,7 +230,7 @@ func (w *Writer) trySend(q queued) (sent, over bool) {
 		w.conn.sendBuffer(w.id, q.buffer, 0)
 		return true, false
 	}
-	if o.over.Load() >= overdraftLimit {
+	if o.over.Load() >= o.overdraft {
 		return false, true
 	}
 	w.queue.push(q)

@@ -47,8 +47,8 @@ func (s *Session) NewGate(o GateOptions) (*Gate, error) {
 	need, more := 0, 0
 	for _, c := range g.channels {
 		if c.peer.WorkerID != s.net.o.WorkerID && !o.Inputs[c.input].Sources[c.index].Finished {
-			need += exclusiveCredits
-			more = floatingCredits
+			need += s.net.o.Credits.Exclusive
+			more = s.net.o.Credits.Floating
 		}
 	}
 	if more > 0 { // one floating credit at least, or a backlog never moves faster
@@ -83,7 +83,7 @@ func (s *Session) NewGate(o GateOptions) (*Gate, error) {
 func (s *Session) NewOutputs(ctx context.Context, o OutputsOptions) (*Outputs, error) {
 	out := newOutputs(ctx, s.net, o)
 	if out.remote > 0 { // one being filled and one on its way a channel, and the overdraft
-		need := 2*out.remote + overdraftLimit
+		need := 2*out.remote + s.net.o.Credits.Overdraft
 		if _, err := s.net.budget.reserve(need, 0); err != nil {
 			return nil, fmt.Errorf("%s: %w", o.Task, err)
 		}

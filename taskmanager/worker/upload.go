@@ -118,6 +118,7 @@ type segmentFile struct {
 	name   string
 	inline int
 	w      hdfsstore.Writer
+	tried  bool // the file may be there, even if its creation failed
 	offset int64
 }
 
@@ -153,6 +154,7 @@ func (f *segmentFile) write(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
+		f.tried = true
 		if f.w, err = fsys.Create(f.ctx, path.Join(dir, f.name), hdfsstore.CreateOptions{}); err != nil {
 			return 0, err
 		}
@@ -172,10 +174,13 @@ func (f *segmentFile) close() error {
 // abort removes the file. The context of an aborted checkpoint has ended, so
 // the removal goes its own way.
 func (f *segmentFile) abort() error {
-	if f.w == nil {
+	if !f.tried {
 		return nil
 	}
-	err := f.w.Abort()
+	var err error
+	if f.w != nil {
+		err = f.w.Abort()
+	}
 	fsys, dir, ferr := f.files.For(f.dir)
 	if ferr != nil {
 		return errors.Join(err, ferr)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"sync"
+	"syscall"
 	"time"
 
 	"goflink/conf"
@@ -48,8 +49,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		s.Fatal = s.exit
 	}
 	w := &worker{settings: s}
-	if w.net, err = exchange.Listen(exchange.Options{WorkerID: s.start.WorkerId, Bind: conf.TaskManagerBindHost.Get(s.conf),
-		Port: conf.TaskManagerDataPort.Get(s.conf), Secret: o.Bootstrap.Secret, NetworkBytes: s.start.NetworkBytes, Log: s.Log}); err != nil {
+	if w.net, err = s.listen(); err != nil {
 		return err
 	}
 	defer w.net.Close()
@@ -70,6 +70,23 @@ func Run(ctx context.Context, o Options) (err error) {
 	w.segments.close()
 	w.dropLink(2 * time.Second)
 	return err
+}
+
+// listen opens the data plane. A port that is configured can serve one worker
+// of a host; further ones take any free port.
+func (s *settings) listen() (*exchange.Network, error) {
+	c := s.conf
+	o := exchange.Options{WorkerID: s.start.WorkerId, Bind: conf.TaskManagerBindHost.Get(c), Port: conf.TaskManagerDataPort.Get(c),
+		Secret: s.Bootstrap.Secret, NetworkBytes: s.start.NetworkBytes, Log: s.Log, Credits: exchange.Credits{
+			Exclusive: conf.NetworkBuffersPerChannel.Get(c), Floating: conf.NetworkFloatingBuffersPerGate.Get(c),
+			Overdraft: conf.NetworkMaxOverdraftBuffersPerGate.Get(c)}}
+	n, err := exchange.Listen(o)
+	if errors.Is(err, syscall.EADDRINUSE) && o.Port != 0 {
+		s.Log.Warn("the data port is taken by another worker: taking any free one", "port", o.Port)
+		o.Port = 0
+		n, err = exchange.Listen(o)
+	}
+	return n, err
 }
 
 func scratchRoot(b *control.Bootstrap) string {
