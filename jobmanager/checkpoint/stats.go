@@ -146,7 +146,7 @@ func (s *statistics) begin(c *Coordinator, p *pending) *Stats {
 }
 
 func (st *Stats) acked(now time.Time, id Task, a *control.CheckpointAck) {
-	f := Figures{LatestAck: now, Size: a.GetStateBytes(), Uploaded: a.GetUploadedBytes(), Duration: now.Sub(st.Triggered).Milliseconds(),
+	f := Figures{LatestAck: now, Size: a.GetStateBytes(), Uploaded: a.GetUploadedBytes() + inlineBytes(a), Duration: now.Sub(st.Triggered).Milliseconds(),
 		Processed: a.GetProcessedBytes(), Sync: a.GetSyncMs(), Async: a.GetAsyncMs(), Alignment: a.GetAlignmentMs(),
 		StartDelay: a.GetStartDelayMs(), Acknowledged: 1, Subtasks: 1, SubtaskStatus: Done}
 	v := st.Vertices[id.Vertex]
@@ -161,6 +161,23 @@ func (st *Stats) acked(now time.Time, id Task, a *control.CheckpointAck) {
 		sum.Processed += f.Processed
 		sum.Acknowledged++
 	}
+}
+
+// inlineBytes is the state that travels in the acknowledgement and is stored in
+// _metadata.
+func inlineBytes(a *control.CheckpointAck) int64 {
+	n := int64(0)
+	for _, st := range a.GetStates() {
+		for _, h := range st.GetKeyed() {
+			n += int64(len(h.GetInline()))
+		}
+		for _, l := range st.GetLists() {
+			for _, item := range l.GetItems() {
+				n += int64(len(item))
+			}
+		}
+	}
+	return n
 }
 
 func (st *Stats) complete(now time.Time, c *Completed) {
