@@ -42,6 +42,8 @@ type Options struct {
 	// MetricsInterval is how often metrics are reported; 0: 3 s, which a web
 	// page that polls each 3 s does not outrun.
 	MetricsInterval time.Duration
+
+	uploadPause time.Duration // 0: the constant; tests do not wait
 }
 
 // ExitWatchdog is the exit code of a worker whose tasks could not be cancelled.
@@ -85,6 +87,9 @@ func newSettings(o Options) (*settings, error) {
 	}
 	if s.MetricsInterval <= 0 {
 		s.MetricsInterval = 3 * time.Second
+	}
+	if s.uploadPause == 0 {
+		s.uploadPause = uploadPause
 	}
 	s.exactlyOnce = conf.CheckpointingMode.Get(s.conf) == conf.ExactlyOnce
 	s.flushEvery = conf.ExecutionBufferTimeout.Get(s.conf)

@@ -64,7 +64,7 @@ func (r *rig) run(id, jm string) *running {
 		Bootstrap: &control.Bootstrap{Jobmanager: jm, Secret: tmtest.Secret, TaskManagerId: "tm-" + id, ScratchDir: r.t.TempDir(), Host: "127.0.0.1",
 			Worker: &control.StartWorker{WorkerId: id, JobId: "00000000000000000000000000000001", JobName: "test", Program: program, Slots: 2,
 				NetworkBytes: 32 << 20, ManagedBytes: 64 << 20, Config: r.conf}},
-		Program: r.job, Files: hdfsstore.NewResolver(hdfsstore.Options{}), Log: slog.New(r.log), MetricsInterval: 20 * time.Millisecond,
+		Program: r.job, Files: hdfsstore.NewResolver(hdfsstore.Options{}), Log: slog.New(r.log), MetricsInterval: 20 * time.Millisecond, uploadPause: time.Millisecond,
 		Fatal: func(err error) { r.fatal <- err },
 	}
 	if r.options != nil {

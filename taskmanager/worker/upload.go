@@ -24,8 +24,12 @@ import (
 const maxInline = 5 << 20
 
 // uploadAttempts is how often a segment is written when the file system fails
-// in a way that may pass.
-const uploadAttempts = 4
+// in a way that may pass, as often as hdfsstore.Publish writes its file and for
+// the same reason: a DataNode that died unnoticed fails one file after another.
+const uploadAttempts = 7
+
+// uploadPause is the first pause between tries; it doubles up to 2 s.
+const uploadPause = 200 * time.Millisecond
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -55,17 +59,14 @@ func (s *segments) write(seg *segment) {
 }
 
 func (s *segments) writeRetrying(seg *segment) error {
+	wait := s.w.uploadPause
 	for try := 1; ; try++ {
 		err := s.writeOnce(seg)
 		if err == nil || try == uploadAttempts || !hdfsstore.IsTransient(err) || seg.ctx.Err() != nil {
 			return err
 		}
-		t := time.NewTimer(time.Duration(try) * 300 * time.Millisecond)
-		select {
-		case <-t.C:
-		case <-seg.ctx.Done():
-		}
-		t.Stop()
+		pause(seg.ctx, wait)
+		wait = min(2*wait, 2*time.Second)
 	}
 }
 
