@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"goflink/dataflow"
+	"goflink/metrics"
 )
 
 // Span is the bounds of a window in milliseconds; End is exclusive.
@@ -199,8 +200,8 @@ type windowOp[K comparable, T any] struct {
 	key     func(T) K
 	records contents[T]
 	late    dataflow.Input[T]
-	dropped int64 // numLateRecordsDropped
-	at      int64 // time of the record or timer in work, kept for the global window
+	dropped *metrics.Counter // numLateRecordsDropped; nil without metrics
+	at      int64            // time of the record or timer in work, kept for the global window
 }
 
 // tooLate hands a late record on or drops it.
@@ -208,7 +209,9 @@ func (o *windowOp[K, T]) tooLate(r *dataflow.Rec[T]) error {
 	if o.late != nil {
 		return o.late.Collect(r)
 	}
-	o.dropped++
+	if o.dropped != nil {
+		o.dropped.Inc()
+	}
 	return nil
 }
 

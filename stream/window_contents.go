@@ -314,6 +314,9 @@ func (o *windowOp[K, T]) open(ctx context.Context, onTimer func(ts int64) error)
 	if err := o.openState(ctx); err != nil {
 		return err
 	}
+	if g := o.t.env.Metrics; g != nil {
+		o.dropped = g.Counter("numLateRecordsDropped")
+	}
 	o.onEvent = onTimer
 	o.onProc = func(ts int64) error { return onTimer(ts - 1) } // see timerAt
 	if err := o.records.open(); err != nil {
