@@ -47,6 +47,7 @@ type supervised struct {
 	cancel context.CancelFunc
 	kill   chan struct{}
 	once   sync.Once
+	pid    int // 0 until it has started, and in this process; guarded by supervisor.mu
 }
 
 func (w *supervised) killNow() { w.once.Do(func() { close(w.kill) }) }
@@ -337,6 +338,11 @@ func (s *supervisor) startWorker(ctx context.Context, w *control.StartWorker) {
 
 func (s *supervisor) runWorker(ctx context.Context, sv *supervised, w *control.StartWorker) exit {
 	started := func(pid int) {
+		if pid != os.Getpid() {
+			s.mu.Lock()
+			sv.pid = pid
+			s.mu.Unlock()
+		}
 		s.send(&control.TaskManagerEvent{Event: &control.TaskManagerEvent_WorkerStarted{WorkerStarted: &control.WorkerStarted{WorkerId: w.WorkerId, Pid: int32(pid)}}})
 	}
 	if s.o.Dedicated == nil {
@@ -394,18 +400,4 @@ func (s *supervisor) logRequest(r *control.LogRequest) {
 		defer func() { <-s.logs }()
 		serveLog(s.o.LogDir, r, reply)
 	})
-}
-
-// beat sends heartbeats, whatever else goes on.
-func (s *supervisor) beat(ctx context.Context) {
-	t := time.NewTicker(max(conf.HeartbeatInterval.Get(s.o.Conf), 10*time.Millisecond))
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-t.C:
-			s.send(&control.TaskManagerEvent{Event: &control.TaskManagerEvent_Heartbeat{Heartbeat: &control.Heartbeat{SentMs: now.UnixMilli()}}})
-		}
-	}
 }
