@@ -87,7 +87,7 @@ func (jm *JobManager) startWorker(a slots.StartWorker) {
 	m.post(func() { m.expected[a.Worker] = true }) // before it can register
 	m.post(func() { m.expected[a.Worker] = true }) // before it can register
 	cmd := proto.CloneOf(m.start)
-	share := func(total int64) int64 { return total / int64(max(1, t.reg.GetSlots())) * int64(a.Slots) }
+	share := func(total int64) int64 { return total * int64(a.Slots) / int64(max(1, t.reg.GetSlots())) }
 	mem := t.reg.GetMemory()
 	cmd.WorkerId, cmd.Slots = a.Worker, int32(a.Slots)
 	cmd.MemoryBytes, cmd.ManagedBytes, cmd.NetworkBytes = share(mem.GetTotalProcess()), share(mem.GetManaged()), share(mem.GetNetwork())

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,7 +38,18 @@ type numbers struct {
 }
 
 func (n *numbers) Start(ctx dataflow.EnumeratorContext, restored []byte) error {
+	if ctx.Parallelism() == 1 {
+		return fmt.Errorf("the input folder: %w", fs.ErrNotExist)
+	}
 	n.ctx = ctx
+	once := false
+	ctx.Every(time.Microsecond, func() error {
+		if !once {
+			n.ctx.Assign(1, [][]byte{[]byte("tick")})
+		}
+		once = true
+		return nil
+	})
 	if restored != nil {
 		if _, err := fmt.Sscan(string(restored), &n.next); err != nil {
 			return err
@@ -67,10 +79,11 @@ func (n *numbers) Close() error { return nil }
 
 // inProcess runs coordinators as goroutines.
 type inProcess struct {
-	c        *cluster
-	mu       sync.Mutex
-	launched int
-	last     *goroutine
+	c           *cluster
+	parallelism int32
+	mu          sync.Mutex
+	launched    int
+	last        *goroutine
 }
 
 type goroutine struct {
@@ -86,7 +99,7 @@ func (g *goroutine) Kill()                 { g.cancel() }
 func (l *inProcess) Launch(_ context.Context, s CoordinatorSpec) (CoordinatorProcess, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &goroutine{cancel: cancel, done: make(chan struct{})}
-	job := withEnumerator(testJob(2, everySecond))
+	job := withEnumerator(testJob(l.parallelism, everySecond))
 	l.mu.Lock()
 	l.launched++
 	l.last = g
@@ -116,13 +129,14 @@ func assigned(c *cluster, want string) {
 }
 
 func TestCoordinator(t *testing.T) {
-	l := &inProcess{}
+	l := &inProcess{parallelism: 2}
 	c := newCluster(t, t.TempDir(), func(o *Options) { o.Coordinators = l })
 	l.c = c
 	c.taskManager("tm1", 2)
 	id := c.submit(withEnumerator(testJob(2, everySecond)))
 	c.running(id)
 	assigned(c, "start 0") // before any task ran: held back until it did
+	assigned(c, "tick")
 	c.request(1, "h", 0)
 	assigned(c, "1")
 	n := c.checkpoints(id).Completed
@@ -160,6 +174,18 @@ func TestCoordinator(t *testing.T) {
 	}
 	c.drain()
 	if res := c.result(id); res.State != "FINISHED" {
+		t.Fatalf("%+v", res)
+	}
+}
+
+// TestInputIsMissing: what does not get better is not tried again.
+func TestInputIsMissing(t *testing.T) {
+	l := &inProcess{parallelism: 1}
+	c := newCluster(t, t.TempDir(), func(o *Options) { o.Coordinators = l })
+	l.c = c
+	c.taskManager("tm1", 2)
+	id := c.submit(withEnumerator(testJob(1, everySecond)))
+	if res := c.result(id); res.State != "FAILED" || !strings.Contains(res.Failure.Message, "the input folder") {
 		t.Fatalf("%+v", res)
 	}
 }

@@ -161,6 +161,21 @@ func checkpointMetrics(s checkpoint.Snapshot, put func(string, int64), out map[s
 	}
 }
 
+// registerGauges makes the job's figures known to reporters. They read copies,
+// which heartbeats and checkpoints renew: a reporter must not wait for a loop.
+func (m *master) registerGauges() {
+	m.refreshGauges()
+	g := m.jm.metrics.Job(m.id, m.graph.Name)
+	for name := range *m.shown.Load() {
+		g.Gauge(name, func() string { return (*m.shown.Load())[name] })
+	}
+}
+
+func (m *master) refreshGauges() {
+	f := m.jobMetrics()
+	m.shown.Store(&f)
+}
+
 // sinceOrZero is how long ago t was; 0 for the zero time.
 func sinceOrZero(now, t time.Time) time.Duration {
 	if t.IsZero() {

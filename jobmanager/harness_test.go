@@ -96,7 +96,6 @@ type cluster struct {
 type behaviour struct {
 	fingerprint string // what they say they built
 	silentAcks  bool   // checkpoints are never acknowledged
-	state       []byte // inline state that every task acknowledges
 }
 
 // option changes how a cluster's JobManager is made.
@@ -232,12 +231,6 @@ func (c *cluster) job(id string) *rest.Job {
 		c.t.Fatal(err)
 	}
 	return j
-}
-
-// state waits for a state of a job, moving the clock.
-func (c *cluster) state(id, want string) {
-	c.t.Helper()
-	c.turn("job "+want, func() bool { return c.job(id).State == want })
 }
 
 // running waits until all tasks of a job run.

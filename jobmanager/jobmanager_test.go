@@ -365,6 +365,33 @@ func TestRecovery(t *testing.T) {
 	two.result(id)
 }
 
+// TestHopelessRecovery: a job whose checkpoint is gone has failed, and stays so.
+func TestHopelessRecovery(t *testing.T) {
+	dir := t.TempDir()
+	store, _ := openHA(t, dir+"/ha", 1)
+	one := newCluster(t, dir+"/cp", func(o *Options) { o.HA = store })
+	one.taskManager("tm1", 2)
+	id := one.submit(testJob(2, everySecond))
+	one.running(id)
+	one.turn("a checkpoint", func() bool { return one.checkpoints(id).Completed >= 1 })
+	if err := one.jm.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(dir + "/cp"); err != nil {
+		t.Fatal(err)
+	}
+	for attempt := int64(2); attempt < 4; attempt++ {
+		store, rec := openHA(t, dir+"/ha", attempt)
+		c := newCluster(t, dir+"/cp", func(o *Options) { o.HA, o.Epoch = store, attempt })
+		if ids, err := c.jm.Recover(context.Background(), rec); err != nil || len(ids) != 0 {
+			t.Fatal(ids, err)
+		}
+		if res := c.result(id); res.State != "FAILED" || !strings.Contains(res.Failure.Message, "cannot find") {
+			t.Fatalf("%+v", res.Failure)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	c := newCluster(t, t.TempDir())
 	conn := c.dial()

@@ -17,19 +17,20 @@ import (
 // master runs one job: the job master. All of it belongs to its loop, but what
 // is said to be fixed.
 type master struct {
-	jm    *JobManager           // fixed, as are the next ones
-	id    string                //
-	graph *graph.JobGraph       //
-	conf  *conf.Config          // effective
-	log   *slog.Logger          //
-	start *control.StartWorker  // what workers are started with
-	dir   string                // its folder of checkpoints, a URI; empty: none
-	loop  *loop                 //
-	done  chan struct{}         // closed when the job has ended and nothing of it runs
-	ctx   context.Context       // of its I/O
-	stop  context.CancelFunc    //
-	spec  execution.Config      //
-	over  atomic.Pointer[ended] // set before done is closed
+	jm    *JobManager                       // fixed, as are the next ones
+	id    string                            //
+	graph *graph.JobGraph                   //
+	conf  *conf.Config                      // effective
+	log   *slog.Logger                      //
+	start *control.StartWorker              // what workers are started with
+	dir   string                            // its folder of checkpoints, a URI; empty: none
+	loop  *loop                             //
+	done  chan struct{}                     // closed when the job has ended and nothing of it runs
+	ctx   context.Context                   // of its I/O
+	stop  context.CancelFunc                //
+	spec  execution.Config                  //
+	over  atomic.Pointer[ended]             // set before done is closed
+	shown atomic.Pointer[map[string]string] // figures for reporters
 
 	exec *execution.Graph
 	cp   *checkpoint.Coordinator
@@ -86,6 +87,7 @@ func newMaster(jm *JobManager, g *graph.JobGraph, c *conf.Config, cc checkpoint.
 	m.exec = execution.New(m.spec, jm.clock.Now())
 	m.cp = checkpoint.New(cc)
 	m.loop = newLoop(jm.clock, m.deadline, m.tick)
+	m.registerGauges()
 	return m
 }
 
@@ -297,6 +299,7 @@ func (m *master) settle() {
 		}
 	}
 	m.over.Store(m.outcome())
+	m.jm.metrics.RemoveJob(m.id)
 	m.stop()
 	for _, w := range m.workers {
 		w.conn.close()
@@ -323,8 +326,12 @@ func (m *master) unfinished() bool {
 	return o == nil || !execution.JobState(o.Job.State).Terminal()
 }
 
+// shortEpoch is the epoch as it goes into the names of files: attempts of an
+// ApplicationMaster are small numbers, a standalone JobManager takes the time.
+func shortEpoch(epoch int64) int32 { return int32(epoch & 0x7fffffff) }
+
 // startWorkerOf is what every worker of a job is started with.
 func startWorkerOf(jm *JobManager, g *graph.JobGraph, c *conf.Config) *control.StartWorker {
 	return &control.StartWorker{JobId: g.JobId, JobName: g.Name, Program: encodeProgram(g.GetProgram()), Config: c.Map(),
-		Fingerprint: g.Fingerprint, Once: g.Once, Epoch: int32(jm.o.Epoch)}
+		Fingerprint: g.Fingerprint, Once: g.Once, Epoch: shortEpoch(jm.o.Epoch)}
 }

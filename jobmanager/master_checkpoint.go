@@ -83,7 +83,7 @@ func (m *master) trigger(a checkpoint.Trigger) {
 		cmd := byWorker[e.Slot.Worker]
 		if cmd == nil {
 			cmd = &control.TriggerCheckpoint{CheckpointId: a.ID, TimestampMs: a.At.UnixMilli(), Kind: string(a.Kind), Drain: a.Drain, Dir: a.Dir,
-				Format: a.Format, Epoch: int32(m.jm.o.Epoch)}
+				Format: a.Format, Epoch: shortEpoch(m.jm.o.Epoch)}
 			byWorker[e.Slot.Worker] = cmd
 		}
 		cmd.Tasks = append(cmd.Tasks, taskOf(e))
@@ -132,6 +132,7 @@ func (m *master) completed(a checkpoint.Complete) {
 	}
 	m.log.Info(fmt.Sprintf("Completed checkpoint %d for job %s (%d bytes, checkpointDuration=%d ms, finalizationTime=%d ms).",
 		c.ID, m.id, c.Size, c.Done.Sub(c.At).Milliseconds()-finalization, finalization))
+	m.refreshGauges()
 	if !a.Notify {
 		return
 	}

@@ -219,6 +219,7 @@ func (m *master) beat(h *control.Heartbeat, timeout time.Duration) {
 		w.conn.send(&control.WorkerCommand{Command: &control.WorkerCommand_Heartbeat{Heartbeat: h}})
 	}
 	m.beatCoordinator(h, now, timeout)
+	m.refreshGauges()
 }
 
 // fromWorker handles an event of a worker.

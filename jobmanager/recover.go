@@ -4,18 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"time"
 
 	"goflink/conf"
 	"goflink/graph"
 	"goflink/jobmanager/checkpoint"
+	"goflink/jobmanager/execution"
 	"goflink/jobmanager/ha"
+	"goflink/jobmanager/rest"
 )
 
 // Recover goes on with the jobs of earlier JobManagers of the cluster: each from
 // its last completed checkpoint. Jobs that had ended are only shown. It returns
-// the ids of the jobs that go on. A job that cannot be recovered makes Recover
-// fail: going on without it would be forgetting it, so the process should end
-// and be tried again, or its files be mended.
+// the ids of the jobs that go on. A job whose checkpoint or savepoint is gone or
+// damaged has FAILED; if only the file system does not answer, Recover fails:
+// then the process should end and be tried again.
 func (jm *JobManager) Recover(ctx context.Context, r *ha.Recovered) ([]string, error) {
 	if r == nil {
 		return nil, nil
@@ -31,6 +35,12 @@ func (jm *JobManager) Recover(ctx context.Context, r *ha.Recovered) ([]string, e
 	var ids []string
 	for _, j := range r.Jobs {
 		m, err := jm.recoverJob(ctx, j)
+		if hopeless(err) {
+			if err := jm.buryJob(ctx, j, err); err != nil {
+				return ids, err
+			}
+			continue
+		}
 		if err != nil {
 			return ids, fmt.Errorf("recovering job %s: %w", j.ID, err)
 		}
@@ -44,6 +54,38 @@ func (jm *JobManager) Recover(ctx context.Context, r *ha.Recovered) ([]string, e
 		ids = append(ids, j.ID)
 	}
 	return ids, nil
+}
+
+// hopeless tells that trying again would not recover a job.
+func hopeless(err error) bool {
+	var mendable *rest.Error
+	for _, e := range []error{fs.ErrNotExist, checkpoint.ErrCorrupt, checkpoint.ErrTruncated, checkpoint.ErrNotMetadata, checkpoint.ErrVersion} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return errors.As(err, &mendable)
+}
+
+// buryJob records that a job failed because it could not be recovered.
+func (jm *JobManager) buryJob(ctx context.Context, j ha.Job, cause error) error {
+	now := jm.clock.Now()
+	f := rest.Failure{Name: "recovery failed", Message: "the job cannot be recovered: " + cause.Error(), At: now}
+	s := rest.JobSummary{ID: j.ID, Name: "(unknown)", State: string(execution.JobFailed), Start: now, End: now, LastModified: now}
+	if g, err := graph.Decode(j.Graph); err == nil {
+		s.Name, s.Start = g.Name, time.UnixMilli(g.SubmittedMs)
+	}
+	o := &ended{Job: rest.Job{JobSummary: s, MaxParallelism: -1, Failures: []rest.Failure{f}}, Result: rest.JobResult{State: s.State, Failure: &f}}
+	jm.log.Error("A job cannot be recovered", "job", j.ID, "error", cause)
+	record, err := encodeEnded(o)
+	if err != nil {
+		return fmt.Errorf("job %s: %w", j.ID, err)
+	}
+	if err := jm.o.HA.PutResult(ctx, j.ID, record); err != nil {
+		return fmt.Errorf("job %s: %w", j.ID, err)
+	}
+	jm.loop.post(func() { jm.archive.add(o, now) })
+	return nil
 }
 
 func (jm *JobManager) recoverJob(ctx context.Context, j ha.Job) (*master, error) {

@@ -203,7 +203,7 @@ func (w *world) obey(a Action) {
 		w.complete(a)
 	case FailJob:
 		w.attempt = false
-		defer func() { w.do(Suspend{Reason: a.Reason}); w.do(Restore{}) }()
+		defer func() { w.do(Suspend(a)); w.do(Restore{}) }()
 	case RestoreFrom:
 		defer w.start(a.Checkpoint)
 	case Discard:

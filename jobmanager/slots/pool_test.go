@@ -81,8 +81,6 @@ func scriptEvent(t *testing.T, d *datadriven.TestData, f []string) Event {
 		return Request{Job: f[1], Name: f[1], Slots: n}
 	case "release":
 		return Release{Job: f[1]}
-	case "withdraw":
-		return Withdraw{Job: f[1]}
 	case "ended":
 		return WorkerEnded{Worker: f[1], Reason: "exit 1"}
 	case "abandon":

@@ -33,10 +33,6 @@ type Request struct {
 // Release tells that a job is over: its workers are stopped.
 type Release struct{ Job string }
 
-// Withdraw takes back what a job wants and does not hold yet; it keeps what it
-// holds.
-type Withdraw struct{ Job string }
-
 // WorkerEnded tells that a worker process has ended: its slots are free.
 type WorkerEnded struct{ Worker, Reason string }
 
@@ -52,7 +48,6 @@ func (Joined) event()      {}
 func (Gone) event()        {}
 func (Request) event()     {}
 func (Release) event()     {}
-func (Withdraw) event()    {}
 func (WorkerEnded) event() {}
 func (Abandon) event()     {}
 func (Tick) event()        {}
@@ -116,8 +111,6 @@ func (p *Pool) Step(now time.Time, ev Event) []Action {
 		s.request(ev)
 	case Release:
 		s.release(ev.Job)
-	case Withdraw:
-		s.requests = slices.DeleteFunc(s.requests, func(r *request) bool { return r.job == ev.Job })
 	case WorkerEnded:
 		s.workerEnded(ev)
 	case Abandon:
