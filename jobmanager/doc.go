@@ -11,10 +11,11 @@
 // This package is their shell: streams, timers, processes, files.
 //
 // File map: jobmanager.go life of a JobManager; cluster.go TaskManagers and the
-// slot pool; server.go, stream.go, register.go the control plane; submit.go,
-// recover.go, savepoint.go how a job begins; master*.go one running job;
-// settings.go configuration; process.go the coordinator process; rest.go,
-// view.go, figures.go what REST sees; files.go folders of checkpoints.
+// slot pool; server.go, stream.go the control plane; submit.go, recover.go,
+// savepoint.go how a job begins; master*.go one running job; settings.go
+// configuration; process.go the coordinator process; rest*.go, view.go,
+// figures.go, archive.go what REST sees; files.go folders of checkpoints;
+// loop.go the goroutine that owns state.
 //
 // Goroutines: one loop for the cluster and one for each job, which own all
 // state of theirs and never block; two for each stream; one for each piece of

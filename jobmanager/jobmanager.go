@@ -247,6 +247,7 @@ func (jm *JobManager) Close() error {
 	jm.announce(StatusUndefined)
 	jm.cancel()
 	jm.server.Stop()
+	_ = jm.o.Listener.Close() // closed already, unless Start was never called
 	jm.loop.post(func() {
 		if jm.beatStop != nil {
 			jm.beatStop()
