@@ -2,7 +2,6 @@ package launch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -263,21 +262,27 @@ func (e *embedded) cancelled(id string) error {
 	if _, err := e.host.JobManager.Wait(ctx, id); err != nil {
 		return err
 	}
-	return errors.New("Job was cancelled.")
+	return outcome("Job was cancelled.")
 }
+
+// outcome is how a job ended, in the words that scripts know from Flink.
+type outcome string
+
+// Error implements error.
+func (o outcome) Error() string { return string(o) }
 
 // report prints a job's result as the flink command does.
 func report(id string, r *rest.JobResult) error {
 	switch r.State {
 	case "FINISHED":
 	case "CANCELED":
-		return errors.New("Job was cancelled.")
+		return outcome("Job was cancelled.")
 	default:
 		reason := "no reason is known"
 		if r.Failure != nil {
 			reason = r.Failure.Message
 		}
-		return fmt.Errorf("Job failed (JobID: %s): %s", id, reason)
+		return outcome(fmt.Sprintf("Job failed (JobID: %s): %s", id, reason))
 	}
 	fmt.Printf("Program execution finished\nJob with JobID %s has finished.\nJob Runtime: %d ms\n", id, r.NetRuntime.Milliseconds())
 	if len(r.Accumulators) > 0 {
