@@ -28,7 +28,7 @@ type supervisor struct {
 	o       *Options
 	cache   *cache
 	timeout time.Duration
-	heard   bool // the JobManager sends heartbeats; Run's goroutine only
+	beats   time.Duration // between the JobManager's heartbeats, 0: it sends none; Run's goroutine only
 	workers sync.WaitGroup
 	others  sync.WaitGroup // heartbeats, log requests
 	logs    chan struct{}  // log requests under way
@@ -264,15 +264,18 @@ func physicalMemory() int64 {
 
 // commands carries out what the JobManager says until the stream ends.
 func (s *supervisor) commands(ctx context.Context, l *link) (registered bool, err error) {
-	check := time.NewTicker(max(s.timeout/4, 50*time.Millisecond))
+	check := time.NewTicker(uplink.JudgeEvery(s.timeout))
 	defer check.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return registered, ctx.Err()
 		case <-check.C:
-			if s.heard && time.Since(l.Heard()) > s.timeout {
-				return registered, fmt.Errorf("no heartbeat from the JobManager since %s", s.timeout)
+			if s.beats == 0 {
+				continue
+			}
+			if err := l.Judge(ctx, s.beats, s.timeout, s.address(), s.o.FindLeader); err != nil {
+				return registered, err
 			}
 		case c, ok := <-l.Commands():
 			if !ok {
@@ -282,7 +285,7 @@ func (s *supervisor) commands(ctx context.Context, l *link) (registered bool, er
 				if r.Refused != "" {
 					return false, &refused{r.Refused}
 				}
-				registered, s.heard = true, false
+				registered, s.beats = true, time.Duration(r.HeartbeatIntervalMs)*time.Millisecond
 				if r.HeartbeatTimeoutMs > 0 {
 					s.timeout = time.Duration(r.HeartbeatTimeoutMs) * time.Millisecond
 				}
@@ -304,8 +307,6 @@ func (s *supervisor) carryOut(ctx context.Context, c *control.TaskManagerCommand
 		s.logRequest(c.LogRequest)
 	case *control.TaskManagerCommand_Shutdown:
 		return fmt.Errorf("%w: %s", errShutdown, c.Shutdown.Reason)
-	case *control.TaskManagerCommand_Heartbeat:
-		s.heard = true
 	}
 	return nil
 }

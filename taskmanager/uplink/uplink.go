@@ -115,6 +115,43 @@ func (l *Link[E, C]) Heard() time.Time {
 	return l.mu.heard
 }
 
+// ErrSucceeded is the end of a connection to a JobManager that fell silent
+// while another one has taken over: it may be paused, and wake.
+var ErrSucceeded = errors.New("another JobManager leads")
+
+// doubtAfter is how many intervals without a heartbeat raise the question
+// whether another JobManager leads: one may be late.
+const doubtAfter = 2
+
+// leaderLimit bounds the look for the leader.
+const leaderLimit = 3 * time.Second
+
+// Judge tells why a JobManager whose heartbeats come each interval is no longer
+// to be waited for: it has been silent for timeout, or for two intervals while
+// leader (nil: there is no way to ask) names another address. It returns nil
+// for one that is well.
+func (l *Link[E, C]) Judge(ctx context.Context, interval, timeout time.Duration, address string, leader func(context.Context) (string, error)) error {
+	silence := time.Since(l.Heard())
+	switch {
+	case silence > timeout:
+		return fmt.Errorf("no heartbeat from the JobManager since %s", timeout)
+	case leader == nil || silence <= doubtAfter*interval:
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaderLimit)
+	defer cancel()
+	now, err := leader(ctx)
+	if err != nil || now == "" || now == address {
+		return nil // nobody else: wait for this one
+	}
+	return fmt.Errorf("no heartbeat from the JobManager at %s since %s: %w (at %s)", address, silence.Round(time.Second), ErrSucceeded, now)
+}
+
+// JudgeEvery is how often a JobManager is to be judged.
+func JudgeEvery(timeout time.Duration) time.Duration {
+	return min(max(timeout/4, 50*time.Millisecond), time.Second)
+}
+
 // Send queues an event and never blocks. Events of a stream that ended are
 // dropped: the owner says everything again when it registers.
 func (l *Link[E, C]) Send(e *E) {

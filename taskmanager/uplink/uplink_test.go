@@ -3,6 +3,8 @@ package uplink_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -81,5 +83,39 @@ func TestWrongSecretAndNobody(t *testing.T) {
 		}
 		cancel()
 		conn.Close()
+	}
+}
+
+// TestJudge: a silent JobManager is given up at once when another one leads,
+// and otherwise after its time-out.
+func TestJudge(t *testing.T) {
+	jm := tmtest.NewJM(t)
+	l, _ := open(t, jm)
+	defer l.Close(0)
+	<-l.Commands()
+	leads := func(address string, err error) func(context.Context) (string, error) {
+		return func(context.Context) (string, error) { return address, err }
+	}
+	for l.Heard().Add(4 * time.Millisecond).After(time.Now()) {
+		runtime.Gosched()
+	}
+	const hour = time.Hour
+	for name, c := range map[string]struct {
+		interval, timeout time.Duration
+		leader            func(context.Context) (string, error)
+		want              string
+	}{
+		"well":          {hour, hour, leads("other", nil), ""},
+		"silent":        {time.Millisecond, hour, nil, ""},
+		"still leads":   {time.Millisecond, hour, leads(jm.Addr, nil), ""},
+		"nobody knows":  {time.Millisecond, hour, leads("", errors.New("no")), ""},
+		"succeeded":     {time.Millisecond, hour, leads("other", nil), "another JobManager leads (at other)"},
+		"timed out":     {time.Millisecond, 2 * time.Millisecond, leads(jm.Addr, nil), "no heartbeat from the JobManager since 2ms"},
+		"late, not two": {hour, hour, leads("other", nil), ""},
+	} {
+		err := l.Judge(t.Context(), c.interval, c.timeout, jm.Addr, c.leader)
+		if got := fmt.Sprint(err); c.want == "" && err != nil || c.want != "" && !strings.Contains(got, c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
 	}
 }

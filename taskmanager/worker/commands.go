@@ -43,8 +43,6 @@ func (w *worker) carryOut(c *control.WorkerCommand) error {
 		w.finalCommit(c.FinalCommit)
 	case *control.WorkerCommand_Shutdown:
 		return fmt.Errorf("%w: %s", errShutdown, c.Shutdown.Reason)
-	case *control.WorkerCommand_Heartbeat:
-		w.heartbeats = true
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ type settings struct {
 	flushEvery  time.Duration // 0: after every step, negative: never by time
 	heartbeat   time.Duration
 	timeout     time.Duration // changed by Run's goroutine only
-	heartbeats  bool          // the JobManager sends some; Run's goroutine only
+	beats       time.Duration // between the JobManager's heartbeats, 0: it sends none; Run's goroutine only
 }
 
 func newSettings(o Options) (*settings, error) {

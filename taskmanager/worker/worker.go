@@ -214,7 +214,7 @@ func (w *worker) session(ctx context.Context, address string, lostAt time.Time) 
 	}
 	l.Send(w.registration()) // the first event
 	w.setLink(l)
-	registered, err = w.commands(ctx, l)
+	registered, err = w.commands(ctx, l, address)
 	linger := time.Duration(0)
 	if errors.Is(err, errShutdown) || ctx.Err() != nil {
 		w.endAttempt(errCancelled)
@@ -253,16 +253,19 @@ func (w *worker) send(e *control.WorkerEvent) {
 }
 
 // commands carries out what the JobManager says until the stream ends.
-func (w *worker) commands(ctx context.Context, l *link) (registered bool, err error) {
-	check := time.NewTicker(max(w.timeout/4, 50*time.Millisecond))
+func (w *worker) commands(ctx context.Context, l *link, address string) (registered bool, err error) {
+	check := time.NewTicker(uplink.JudgeEvery(w.timeout))
 	defer check.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return registered, ctx.Err()
 		case <-check.C:
-			if w.silent(l) {
-				return registered, fmt.Errorf("no heartbeat from the JobManager since %s", w.timeout)
+			if w.beats == 0 {
+				continue
+			}
+			if err := l.Judge(ctx, w.beats, w.timeout, address, w.FindLeader); err != nil {
+				return registered, err
 			}
 		case c, ok := <-l.Commands():
 			if !ok {
@@ -285,11 +288,6 @@ func (w *worker) commands(ctx context.Context, l *link) (registered bool, err er
 	}
 }
 
-// silent tells that a JobManager stopped to send heartbeats.
-func (w *worker) silent(l *link) bool {
-	return w.heartbeats && time.Since(l.Heard()) > w.timeout
-}
-
 // accepted takes the answer to a registration.
 func (w *worker) accepted(r *control.WorkerRegistered) error {
 	if r.Refused != "" {
@@ -302,7 +300,7 @@ func (w *worker) accepted(r *control.WorkerRegistered) error {
 	if r.HeartbeatTimeoutMs > 0 {
 		w.timeout = time.Duration(r.HeartbeatTimeoutMs) * time.Millisecond
 	}
-	w.heartbeats = false
+	w.beats = time.Duration(r.HeartbeatIntervalMs) * time.Millisecond
 	w.Log.Info("worker is registered", "worker", w.start.WorkerId, "epoch", r.Epoch)
 	w.repeatStates()
 	return nil
