@@ -204,13 +204,11 @@ func (a *Area) resource(ctx context.Context, file, name string) (spec.Resource, 
 // noteUse writes down that an entry is asked for.
 func (a *Area) noteUse(ctx context.Context, file string) error {
 	note := file + usedSuffix
-	info, err := a.fsys.Stat(ctx, note)
-	switch {
-	case err == nil && a.opts.Now().Sub(info.ModTime) < noteEvery:
-		return nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	fresh, err := a.noted(ctx, note)
+	if fresh || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return a.explain(err)
-	case err != nil:
+	}
+	if err != nil {
 		if err := a.fsys.Mkdir(ctx, a.root, private); err != nil {
 			return a.explain(err)
 		}
@@ -219,10 +217,22 @@ func (a *Area) noteUse(ctx context.Context, file string) error {
 		}
 	}
 	w, err := a.fsys.Create(ctx, note, hdfsstore.CreateOptions{Overwrite: true, Perm: privateFile})
-	if err != nil {
-		return a.explain(err)
+	if err == nil {
+		err = w.Close()
 	}
-	return w.Close()
+	if err != nil {
+		// Another client that notes the same takes the file from under us.
+		if fresh, _ := a.noted(ctx, note); fresh {
+			return nil
+		}
+	}
+	return a.explain(err)
+}
+
+// noted tells whether a note of use is fresh enough.
+func (a *Area) noted(ctx context.Context, note string) (bool, error) {
+	info, err := a.fsys.Stat(ctx, note)
+	return err == nil && a.opts.Now().Sub(info.ModTime) < noteEvery, err
 }
 
 // WriteApp writes a small file into an application's folder.

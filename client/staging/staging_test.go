@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -177,5 +178,33 @@ func TestSweepKeepsWhatIsAskedForMeanwhile(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(root, "cache", digest)); err != nil {
 		t.Error(err)
+	}
+}
+
+// overtaken is a file system on which another client replaces each file that
+// this one is writing.
+type overtaken struct{ hdfsstore.FS }
+
+func (o overtaken) Create(ctx context.Context, path string, opts hdfsstore.CreateOptions) (hdfsstore.Writer, error) {
+	w, err := o.FS.Create(ctx, path, opts)
+	return overtakenWriter{w}, err
+}
+
+type overtakenWriter struct{ hdfsstore.Writer }
+
+func (w overtakenWriter) Close() error {
+	if err := w.Writer.Close(); err != nil {
+		return err
+	}
+	return fs.ErrNotExist
+}
+
+// TestNoteUseOvertaken: two clients note the use of a program at once, and one
+// loses its file to the other.
+func TestNoteUseOvertaken(t *testing.T) {
+	a, root := area(t)
+	a.fsys = overtaken{a.fsys}
+	if err := a.noteUse(t.Context(), filepath.Join(root, "cache", "x")); err != nil {
+		t.Fatal(err)
 	}
 }
