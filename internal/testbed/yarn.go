@@ -130,9 +130,13 @@ func (b *Bed) KillApplication(id string) {
 	}
 }
 
+// yarnsOwn are files that YARN puts beside the logs.
+var yarnsOwn = map[string]bool{"directory.info": true, "launch_container.sh": true, "prelaunch.out": true}
+
 // logs are the local log files of an application's containers.
 func (b *Bed) logs(id string) []string {
 	files, _ := filepath.Glob(filepath.Join(b.Cluster.Dir(), "data", "nm*", "containers", id, "container_*", "*")) // the pattern is good
+	files = slices.DeleteFunc(files, func(f string) bool { return !strings.Contains(filepath.Base(f), ".") || yarnsOwn[filepath.Base(f)] })
 	slices.Sort(files)
 	return files
 }
