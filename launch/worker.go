@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -14,6 +15,7 @@ import (
 	"goflink/control"
 	"goflink/dataflow"
 	"goflink/graph"
+	"goflink/hdfsstore"
 	"goflink/jobmanager/coordinator"
 	_ "goflink/state/pebblestate" // state.backend.type: rocksdb
 	"goflink/taskmanager/worker"
@@ -21,9 +23,31 @@ import (
 
 // runWorker is the worker role: the tasks of one job.
 func runWorker(programs []Program, boot *control.Bootstrap) error {
+	return runChild(programs, boot, func(ctx context.Context, c child) error {
+		return worker.Run(ctx, worker.Options{Bootstrap: boot, Program: c.program, Files: c.files, Log: c.log})
+	})
+}
+
+// runCoordinator is the coordinator role: what of the job runs once.
+func runCoordinator(programs []Program, boot *control.Bootstrap) error {
+	return runChild(programs, boot, func(ctx context.Context, c child) error {
+		return coordinator.Run(ctx, coordinator.Options{Bootstrap: boot, Program: c.program, Files: c.files, Log: c.log})
+	})
+}
+
+// child is what a process has that another one of ours started.
+type child struct {
+	program dataflow.Program
+	files   *hdfsstore.Resolver
+	log     *slog.Logger
+}
+
+// runChild rebuilds the program as its parent says and runs the role until its
+// end, SIGTERM, or the parent's end.
+func runChild(programs []Program, boot *control.Bootstrap, run func(ctx context.Context, c child) error) error {
 	start := boot.GetWorker()
 	if start == nil {
-		return errors.New("the worker role is started by a TaskManager, not by hand")
+		return errors.New("workers and coordinators are started by their cluster, not by hand")
 	}
 	if err := watchParent(); err != nil {
 		return err
@@ -46,37 +70,7 @@ func runWorker(programs []Program, boot *control.Bootstrap) error {
 	defer files.Close()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return worker.Run(ctx, worker.Options{Bootstrap: boot, Program: prog, Files: files, Log: log})
-}
-
-// runCoordinator is the coordinator role: what of the job runs once.
-func runCoordinator(programs []Program, boot *control.Bootstrap) error {
-	if boot == nil {
-		return errors.New("the coordinator role is started by a JobManager, not by hand")
-	}
-	if err := watchParent(); err != nil {
-		return err
-	}
-	clearRole()
-	start := boot.GetWorker()
-	c := conf.FromMap(start.GetConfig())
-	log, closeLog, err := openLog(boot, c)
-	if err != nil {
-		return err
-	}
-	defer closeLog()
-	prog, err := rebuildFor(programs, start)
-	if err != nil {
-		return err
-	}
-	files, err := OpenFiles(c)
-	if err != nil {
-		return err
-	}
-	defer files.Close()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	return coordinator.Run(ctx, coordinator.Options{Bootstrap: boot, Program: prog, Files: files, Log: log})
+	return run(ctx, child{program: prog, files: files, log: log})
 }
 
 // rebuildFor rebuilds the program of a job as it was planned.
