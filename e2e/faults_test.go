@@ -167,7 +167,7 @@ func epochs(b *testbed.Bed, id, when string) {
 			open = append(open, f.Name)
 		}
 	}
-	if len(open) != 1 || open[0] != "epoch-2" {
-		b.T.Errorf("%s the open epochs are %v, want epoch-2", when, open)
+	if len(open) != 1 || open[0] != "epoch-0000000002" {
+		b.T.Errorf("%s the open epochs are %v, want the second only", when, open)
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"goflink/control"
 )
 
+// failureHead stands above the reason in all commands of flink.
+const failureHead = "\n------------------------------------------------------------\n The program finished with the following exception:\n\n"
+
 // Main runs the role that the environment names and ends the process with its
 // exit code. It never returns.
 func Main(programs []Program) {
@@ -33,6 +36,9 @@ func Main(programs []Program) {
 		err = fmt.Errorf("%s=%s is no role of a job", control.EnvRole, role)
 	}
 	if err != nil {
+		if role == "" && boot != nil { // flink run -t local: scripts look for its form
+			fmt.Fprint(os.Stderr, failureHead)
+		}
 		fail(err)
 	}
 	os.Exit(0)

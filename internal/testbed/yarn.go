@@ -158,3 +158,23 @@ func (b *Bed) NodeOf(container string) int {
 	b.T.Fatalf("no NodeManager runs %s", container)
 	return 0
 }
+
+// AllApplications are those of all users.
+func (b *Bed) AllApplications() []App {
+	b.T.Helper()
+	var answer struct {
+		Apps struct {
+			App []App `json:"app"`
+		} `json:"apps"`
+	}
+	b.rm("apps", &answer)
+	return answer.Apps.App
+}
+
+// KillAs is yarn application -kill by another user.
+func (b *Bed) KillAs(user, id string) {
+	b.T.Helper()
+	if out, err := b.Cluster.As(user).Try("yarn", "application", "-kill", id); err != nil {
+		b.T.Errorf("yarn application -kill %s: %v\n%s", id, err, out)
+	}
+}
