@@ -31,7 +31,7 @@ func (e *IncompatibleError) Error() string {
 	var b strings.Builder
 	switch {
 	case e.Foreign:
-		fmt.Fprintf(&b, "%s was written by another program: none of the operators whose state it holds is in this one", e.Path)
+		fmt.Fprintf(&b, "%s was written by another program: none of the operators whose state it holds is in this one; name a savepoint of this program, or drop the state with -n (--allowNonRestoredState)", e.Path)
 	case e.Dropped:
 		fmt.Fprintf(&b, "%s holds state that this program has no place for; use -n (--allowNonRestoredState) to drop it", e.Path)
 	default:
