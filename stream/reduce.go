@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"reflect"
 
 	"goflink/codec"
@@ -48,8 +49,12 @@ type Pane[K comparable, Res any] struct {
 	Value      Res
 }
 
-// String is the pane as Print shows it.
+// String is the pane as Print shows it: "(key,value)" where it has no bounds,
+// else "(key,start,end,value)".
 func (p Pane[K, Res]) String() string {
+	if p.Start == p.End || p.Start == math.MinInt64 {
+		return fmt.Sprintf("(%v,%v)", p.Key, p.Value)
+	}
 	return fmt.Sprintf("(%v,%d,%d,%v)", p.Key, p.Start, p.End, p.Value)
 }
 
