@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path"
 	"runtime/debug"
 	"strings"
 
@@ -38,7 +39,14 @@ type panicked struct {
 	stack string
 }
 
-func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+// Error names the place in the user's code where there is one.
+func (p *panicked) Error() string {
+	text := fmt.Sprintf("panic: %v", p.value)
+	if where := userFrame(p.stack); where != "" {
+		text += " at " + where
+	}
+	return text
+}
 
 func (p *panicked) Unwrap() error {
 	err, _ := p.value.(error)
@@ -53,6 +61,42 @@ func guard(f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// userFrame is the first place in a stack that is neither ours nor the Go
+// runtime's, as "function (file:line)".
+func userFrame(stack string) string {
+	lines := strings.Split(stack, "\n")
+	for i := 0; i+1 < len(lines); i++ {
+		name, place := lines[i], lines[i+1]
+		if !strings.HasPrefix(place, "\t") || strings.HasPrefix(name, "goflink/") || strings.HasPrefix(name, "created by ") || fromGo(name) {
+			continue
+		}
+		if cut := strings.LastIndexByte(name, '('); cut > 0 {
+			name = name[:cut]
+		}
+		place, _, _ = strings.Cut(strings.TrimSpace(place), " ")
+		return fmt.Sprintf("%s (%s)", name, path.Join(path.Base(path.Dir(place)), path.Base(place)))
+	}
+	return ""
+}
+
+// goFolders are the folders of Go's own packages through which a panic may go.
+var goFolders = map[string]bool{}
+
+func init() {
+	for _, f := range strings.Fields("archive bufio bytes cmp compress container context crypto database encoding errors fmt hash html image internal io " +
+		"iter log maps math net os path reflect regexp runtime slices sort strconv strings sync syscall text time unicode unique") {
+		goFolders[f] = true
+	}
+}
+
+// fromGo tells whether a function is Go's own.
+func fromGo(name string) bool {
+	if i := strings.IndexAny(name, "/."); i > 0 {
+		name = name[:i]
+	}
+	return goFolders[name]
 }
 
 // maxStack bounds a stack in a failure: its top is what tells.
