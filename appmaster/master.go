@@ -43,6 +43,8 @@ type master struct {
 	}
 }
 
+var _ jobmanager.ResourceProvider = (*master)(nil)
+
 // Heartbeat intervals: Flink's yarn.heartbeat.interval (5 s) is for large
 // clusters at rest; one second keeps the reaction to lost containers short.
 const (
@@ -201,7 +203,7 @@ func (m *master) settle() {
 	}
 }
 
-// Registered tells that a TaskManager has reported to the JobManager.
+// Registered implements jobmanager.ResourceProvider.
 func (m *master) Registered(id string) {
 	m.post(func() {
 		if c, err := yarnrpc.ParseContainerID(id); err == nil {

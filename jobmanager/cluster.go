@@ -85,7 +85,6 @@ func (jm *JobManager) startWorker(a slots.StartWorker) {
 	}
 	jm.workers[a.Worker] = a.Job
 	m.post(func() { m.expected[a.Worker] = true }) // before it can register
-	m.post(func() { m.expected[a.Worker] = true }) // before it can register
 	cmd := proto.CloneOf(m.start)
 	share := func(total int64) int64 { return total * int64(a.Slots) / int64(max(1, t.reg.GetSlots())) }
 	mem := t.reg.GetMemory()
@@ -115,6 +114,9 @@ func (jm *JobManager) admit(reg *control.RegisterTaskManager, c *conn[control.Ta
 	}
 	fresh := t.reg == nil
 	t.reg, t.conn, t.gone = reg, c, gone
+	if jm.o.Provider != nil {
+		jm.o.Provider.Registered(reg.Id)
+	}
 	jm.reconcile(t, fresh)
 	if fresh {
 		jm.allot(slots.Joined{ID: reg.Id, Host: reg.Host, Slots: int(reg.Slots)})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -262,9 +263,16 @@ func TestNoSlots(t *testing.T) {
 
 // provider records what the JobManager wants.
 type provider struct {
-	mu       sync.Mutex
-	declared int
-	released []string
+	mu         sync.Mutex
+	declared   int
+	registered []string
+	released   []string
+}
+
+func (p *provider) Registered(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.registered = append(p.registered, id)
 }
 
 func (p *provider) Declare(n int) {
@@ -293,6 +301,11 @@ func TestElastic(t *testing.T) {
 	c.taskManager("tm1", 2)
 	c.taskManager("tm2", 2)
 	c.running(id)
+	p.mu.Lock()
+	if slices.Sort(p.registered); !slices.Equal(p.registered, []string{"tm1", "tm2"}) {
+		t.Errorf("the provider heard of %v", p.registered)
+	}
+	p.mu.Unlock()
 	c.drain()
 	c.result(id)
 	c.turn("the release of both", func() bool {

@@ -24,12 +24,15 @@ type Store interface {
 	RemoveJob(ctx context.Context, jobID string) error
 }
 
-// ResourceProvider starts and stops TaskManagers. Both methods are called on
-// the JobManager's loop and must return at once.
+// ResourceProvider starts and stops TaskManagers. Its methods are called on the
+// JobManager's loop and must return at once.
 type ResourceProvider interface {
 	// Declare tells how many TaskManagers there should be in all, registered
 	// ones included. Those beyond are not stopped until they are released.
 	Declare(taskManagers int)
+	// Registered tells that a TaskManager has reported, for the first time or
+	// again: it need not be replaced.
+	Registered(id string)
 	// Release gives up a TaskManager: it idles, or was lost.
 	Release(id, reason string)
 }

@@ -110,6 +110,7 @@ type State struct {
 	profiles  map[int32]*profile
 	where     map[yarnrpc.ContainerID]int32 // profile of each worker
 	returning map[yarnrpc.ContainerID]bool  // given back, the end not reported yet
+	early     map[yarnrpc.ContainerID]bool  // workers that registered before their container was known
 	deadlines []deadline
 	failures  []time.Time // within the window, oldest first
 	paused    time.Time   // no ask is raised before; zero: not paused
@@ -124,6 +125,7 @@ func New(cfg Config) *State {
 	cfg.setDefaults()
 	return &State{
 		cfg: cfg, profiles: map[int32]*profile{}, where: map[yarnrpc.ContainerID]int32{}, returning: map[yarnrpc.ContainerID]bool{},
+		early: map[yarnrpc.ContainerID]bool{},
 	}
 }
 

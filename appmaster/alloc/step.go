@@ -31,7 +31,7 @@ func (s *State) Step(now time.Time, e Event) []Action {
 	case Started:
 		s.advance(e.ID, Running)
 	case WorkerRegistered:
-		s.advance(e.ID, Registered)
+		s.registered(e.ID)
 	case StartFailed:
 		s.startFailed(e.ID)
 	case Completed:
@@ -107,6 +107,10 @@ func (s *State) previous(c Container) {
 }
 
 func (s *State) add(p *profile, c Container, phase Phase) {
+	if s.early[c.ID] {
+		phase = Registered
+		delete(s.early, c.ID)
+	}
 	s.order++
 	p.workers[c.ID] = &worker{Container: c, phase: phase, order: s.order}
 	s.where[c.ID] = c.Priority
@@ -148,6 +152,16 @@ func (s *State) advance(id yarnrpc.ContainerID, to Phase) {
 	}
 }
 
+// registered notes that a worker has reported. One of an earlier attempt may do so before the ResourceManager tells of
+// its container.
+func (s *State) registered(id yarnrpc.ContainerID) {
+	if s.known(id) {
+		s.advance(id, Registered)
+		return
+	}
+	s.early[id] = true
+}
+
 func (s *State) startFailed(id yarnrpc.ContainerID) {
 	w := s.worker(id)
 	if w == nil {
@@ -159,6 +173,7 @@ func (s *State) startFailed(id yarnrpc.ContainerID) {
 }
 
 func (s *State) discard(id yarnrpc.ContainerID) {
+	delete(s.early, id)
 	if w := s.worker(id); w != nil {
 		s.giveBack(w, "the JobManager has lost it")
 		s.failed()
@@ -172,6 +187,7 @@ var blameless = map[int32]bool{
 }
 
 func (s *State) completed(e Completed) {
+	delete(s.early, e.ID)
 	if s.returning[e.ID] {
 		delete(s.returning, e.ID)
 		return
