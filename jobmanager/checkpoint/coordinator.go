@@ -167,6 +167,7 @@ func (s *step) handle(ev Event) {
 	case Request:
 		s.request(ev)
 	case Restore:
+		s.forget()
 		s.restoring = true
 	case Terminate:
 		s.terminate(ev)
@@ -176,6 +177,11 @@ func (s *step) handle(ev Event) {
 func (s *step) begin() {
 	s.running, s.failed, s.ending, s.committed, s.failures = true, false, "", false, 0
 	s.due = s.now.Add(s.cfg.Interval)
+}
+
+// forget begins a new attempt: none of its tasks has ended. It is not done at
+// Begin, because quick tasks end before the slowest one runs.
+func (s *step) forget() {
 	for _, t := range s.tasks {
 		t.drained, t.finished = false, false
 	}

@@ -72,7 +72,8 @@ type Request struct {
 }
 
 // Restore asks for what the next attempt begins from; RestoreFrom answers, as
-// soon as nothing is being finalised.
+// soon as nothing is being finalised. From here on news of tasks is of that
+// attempt.
 type Restore struct{}
 
 // Terminate tells how the job ended; what is not retained is discarded.
