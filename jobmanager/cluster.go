@@ -9,6 +9,7 @@ import (
 
 	"goflink/control"
 	"goflink/jobmanager/execution"
+	"goflink/jobmanager/rest"
 	"goflink/jobmanager/slots"
 )
 
@@ -251,7 +252,7 @@ func exitReason(t *taskManager, e *control.WorkerExited) string {
 		s += ": " + e.GetReason()
 	}
 	if e.GetStderrTail() != "" {
-		s += "\n" + e.GetStderrTail()
+		s += "\n" + rest.StderrHead + "\n" + e.GetStderrTail()
 	}
 	return s
 }

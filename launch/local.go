@@ -26,6 +26,10 @@ import (
 // localHost is where an embedded cluster listens.
 const localHost = "127.0.0.1"
 
+// embeddedKey is set in the configuration of an embedded cluster: its processes
+// show on the terminal what the user's code logs.
+const embeddedKey = "$internal.embedded"
+
 // embedded is a cluster inside this process: a JobManager, a TaskManager, and
 // the job's worker and coordinator as children.
 type embedded struct {
@@ -56,6 +60,9 @@ func runLocal(programs []Program, boot *control.Bootstrap) error {
 	g, err := planHere(p, c)
 	if err != nil {
 		return err
+	}
+	for _, w := range g.Warnings {
+		fmt.Fprintf(os.Stderr, "WARNING: %s\n", w)
 	}
 	cluster, err := startEmbedded(ctx, c, g)
 	if err != nil {
@@ -136,6 +143,7 @@ func slotsOf(g *graph.JobGraph) int {
 
 func startEmbedded(ctx context.Context, c *conf.Config, g *graph.JobGraph) (_ *embedded, err error) {
 	e := &embedded{conf: c.Clone(), ended: make(chan error, 1)}
+	e.conf.Set(embeddedKey, "true")
 	if e.scratch, err = os.MkdirTemp(conf.IOTmpDirs.Get(c), "goflink-local-"); err != nil {
 		return nil, fmt.Errorf("the embedded cluster's folder: %w", err)
 	}
@@ -206,7 +214,7 @@ func (e *embedded) taskManager(secret control.Secret, logDir string, slots int) 
 	o := taskmanager.Options{
 		JobManager: e.host.JobManager.Address(), Secret: secret, ResourceID: "local", Host: localHost, Slots: slots,
 		Memory: taskmanager.PlanOf(plan), LogDir: logDir, ScratchDir: filepath.Join(e.scratch, "taskmanager"), Conf: e.conf, Files: e.files,
-		Version: conf.Version, Stdout: os.Stdout, Log: e.log,
+		Version: conf.Version, Stdout: os.Stdout, Stderr: os.Stderr, Log: e.log,
 	}
 	go func() {
 		defer close(e.ended)
@@ -280,7 +288,7 @@ func report(id string, r *rest.JobResult) error {
 	default:
 		reason := "no reason is known"
 		if r.Failure != nil {
-			reason = r.Failure.Message
+			reason, _ = rest.CutStack(r.Failure.Message)
 		}
 		return outcome(fmt.Sprintf("Job failed (JobID: %s): %s", id, reason))
 	}

@@ -20,7 +20,11 @@ func openLog(boot *control.Bootstrap, c *conf.Config) (*slog.Logger, func(), err
 	if boot.LogDir == "" || boot.LogName == "" {
 		return slog.Default(), func() {}, nil
 	}
-	f, err := logfile.Open(logfile.FromConf(filepath.Join(boot.LogDir, boot.LogName+".log"), c))
+	o := logfile.FromConf(filepath.Join(boot.LogDir, boot.LogName+".log"), c)
+	if _, ok := c.Lookup(embeddedKey); ok {
+		o.Echo = os.Stderr
+	}
+	f, err := logfile.Open(o)
 	if err != nil {
 		return nil, nil, err
 	}

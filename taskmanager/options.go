@@ -3,6 +3,7 @@ package taskmanager
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -51,6 +52,9 @@ type Options struct {
 	// Stdout takes the standard output of workers, as in an embedded cluster;
 	// nil: their .out files.
 	Stdout *os.File
+	// Stderr also takes the standard error of workers, as in an embedded
+	// cluster; nil: their .out files only.
+	Stderr io.Writer
 	// Dedicated is set in per-job and application mode.
 	Dedicated *Dedicated
 	// FindLeader finds the JobManager's address anew after it was lost.

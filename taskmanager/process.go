@@ -101,6 +101,9 @@ func (s *supervisor) runProcess(ctx context.Context, kill <-chan struct{}, w *co
 	if s.o.Stdout != nil {
 		cmd.Stdout = s.o.Stdout
 	}
+	if s.o.Stderr != nil {
+		cmd.Stderr = io.MultiWriter(out, tail, s.o.Stderr)
+	}
 	alive, err := s.spawn(cmd, s.bootstrap(w, p))
 	if err != nil {
 		return exit{code: -1, reason: "starting the worker's process: " + err.Error()}

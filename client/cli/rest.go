@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"goflink/client/restclient"
@@ -84,12 +83,12 @@ func (r *restCluster) explain(err error) error {
 	case err == nil || errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &op):
-		reason, stack := cutLines(op.Error())
+		reason, stack := rest.CutStack(op.Error())
 		return &stackError{err: errors.New(reason), stack: stack}
 	case errors.As(err, &status) && status.Status == http.StatusUnauthorized:
 		return fmt.Errorf("%w: the secret of this cluster is not at hand, or another one is. On YARN it is read from the application's folder, by its owner; for a standalone cluster it is the file %s in the configuration folder (FLINK_CONF_DIR)", err, standalone.SecretFile)
 	case errors.As(err, &status):
-		reason, stack := cutLines(status.Error())
+		reason, stack := rest.CutStack(status.Error())
 		return &stackError{err: &answerError{text: reason, err: err}, stack: stack}
 	}
 	return fmt.Errorf("%w: is a cluster running there? bin/start-cluster.sh starts one; -m host:port, -t and -yid name another one", err)
@@ -103,18 +102,6 @@ type answerError struct {
 
 func (e *answerError) Error() string { return e.text }
 func (e *answerError) Unwrap() error { return e.err }
-
-// cutLines cuts a message off the stack below it: at the first line that is
-// indented by a tab, or that Java would begin a cause with.
-func cutLines(text string) (reason, stack string) {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	for i, l := range lines {
-		if i > 0 && (strings.HasPrefix(l, "\t") || strings.HasPrefix(l, "goroutine ")) {
-			return strings.Join(lines[:i], "\n"), strings.Join(lines[i:], "\n") + "\n"
-		}
-	}
-	return strings.Join(lines, "\n"), ""
-}
 
 // Jobs implements cluster.
 func (r *restCluster) Jobs(ctx context.Context) ([]jobLine, error) {
@@ -156,7 +143,7 @@ func (r *restCluster) Wait(ctx context.Context, id string) (*jobEnd, error) {
 		end.Accumulators = append(end.Accumulators, fmt.Sprintf("%s (%s): %s", name, a.Type, a.Value))
 	}
 	if f := result.Failure; f != nil {
-		end.Failure, end.Stack = cutLines(f.StackTrace)
+		end.Failure, end.Stack = rest.CutStack(f.StackTrace)
 	}
 	return end, nil
 }

@@ -3,6 +3,7 @@ package logfile
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -24,9 +25,10 @@ func (h *handler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.
 
 // Handle writes one record. A multi-line value stays in it.
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
+	from := functionOf(r.PC)
 	name := h.name
 	if name == "" {
-		name = packageOf(r.PC)
+		name = packageOf(from)
 	}
 	if r.Level < h.file.levelOf(name) {
 		return nil
@@ -38,7 +40,11 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	b.WriteString(h.attrs)
-	h.file.WriteString(Line(r.Time, r.Level.String(), name, b.String()))
+	line := Line(r.Time, r.Level.String(), name, b.String())
+	h.file.WriteString(line)
+	if h.file.o.Echo != nil && !strings.HasPrefix(from, module) {
+		_, _ = io.WriteString(h.file.o.Echo, line) // as with the file: a log must not end a job
+	}
 	return nil
 }
 
@@ -57,10 +63,16 @@ func (f *File) levelOf(pkg string) slog.Level {
 	return f.o.Level
 }
 
-// packageOf is the package of a program counter, below the module.
-func packageOf(pc uintptr) string {
+// functionOf is the function of a program counter; empty for lines of the
+// package log, which tells none.
+func functionOf(pc uintptr) string {
 	frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
-	name := strings.TrimPrefix(frame.Function, module)
+	return frame.Function
+}
+
+// packageOf is the package of a function, below the module.
+func packageOf(function string) string {
+	name := strings.TrimPrefix(function, module)
 	slash := strings.LastIndexByte(name, '/')
 	if dot := strings.IndexByte(name[slash+1:], '.'); dot >= 0 {
 		name = name[:slash+1+dot]

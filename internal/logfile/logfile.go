@@ -34,6 +34,9 @@ type Options struct {
 	Keep int
 	// Shared files belong to another process that rotates them.
 	Shared bool
+	// Echo also takes the lines that the user's own code logs, for programs
+	// that run on a terminal; nil: no one.
+	Echo io.Writer
 }
 
 // FromConf takes levels and rotation from the configuration (env.log.*).

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 func read(t *testing.T, path string) string {
@@ -66,5 +67,26 @@ func TestRotation(t *testing.T) {
 	}
 	if got := read(t, path+".2"); !strings.HasSuffix(got, "7\n") {
 		t.Errorf("oldest kept file: %q", got)
+	}
+}
+
+// TestEcho: lines of the user's code go to the terminal too, ours do not.
+func TestEcho(t *testing.T) {
+	var terminal strings.Builder
+	path := filepath.Join(t.TempDir(), "worker.log")
+	f, err := Open(Options{Path: path, Echo: &terminal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.Logger().Info("ours")
+	if err := f.Logger().Handler().Handle(t.Context(), slog.NewRecord(time.Now(), slog.LevelInfo, "theirs", 0)); err != nil {
+		t.Fatal(err)
+	}
+	if text := read(t, path); !strings.Contains(text, "ours") || !strings.Contains(text, "theirs") {
+		t.Errorf("the file has %q", text)
+	}
+	if text := terminal.String(); strings.Contains(text, "ours") || !strings.Contains(text, "theirs") {
+		t.Errorf("the terminal has %q", text)
 	}
 }
