@@ -20,6 +20,8 @@ ON_CLUSTERS = $(shell grep -rl --include='*_test.go' '^//go:build e2e' . | grep 
 # make torture-yarn KILLS=… SEED=…: how many processes are killed, and where.
 KILLS ?= 100
 SEED ?=
+# make bench-yarn RUNS=…: how often each thing is measured.
+RUNS ?= 5
 
 # need COMMAND PACKAGE: ends with the name of the package that brings COMMAND.
 define need
@@ -76,15 +78,17 @@ prepare: ## install what the end-to-end tests need (idempotent)
 
 .PHONY: test
 test: check prepare ## everything, with the end-to-end tests on real Hadoop (at most 25 minutes)
-	go test -tags e2e -count=1 -p 1 -timeout 20m ./e2e/... $(ON_CLUSTERS)
+	@# End-to-end tests mostly wait: several run beside each other on one cluster.
+	go test -tags e2e -count=1 -timeout 20m -parallel 4 ./e2e
+	go test -tags e2e -count=1 -timeout 20m -p 1 $(ON_CLUSTERS)
 
 .PHONY: torture-yarn
 torture-yarn: build prepare ## kill processes on YARN: KILLS=100, SEED= to repeat a run
-	GOFLINK_KILLS=$(KILLS) GOFLINK_SEED=$(SEED) go test -tags e2e -count=1 -timeout 0 -v -run '^TestKills' ./e2e/...
+	GOFLINK_KILLS=$(KILLS) GOFLINK_SEED=$(SEED) go test -tags e2e -count=1 -timeout 0 -v -parallel 4 -run '^TestKills' ./e2e
 
 .PHONY: bench-yarn
-bench-yarn: build prepare ## time and memory of jobs on YARN, as a table
-	go run ./benchmark/yarn
+bench-yarn: build prepare ## time and memory of jobs on YARN, as a table: RUNS=5, GOFLINK_BENCH_FLINK=a real Flink's folder
+	RUNS=$(RUNS) go test -tags bench -count=1 -timeout 0 ./benchmark/yarn
 
 .PHONY: dist
 dist: build ## dist/goflink-VERSION-linux-ARCH.tar.gz: bin/ conf/ examples/

@@ -262,3 +262,6 @@ func (p *Process) EndedWithin(d time.Duration) bool {
 		return false
 	}
 }
+
+// Began is when the process was started.
+func (p *Process) Began() time.Time { return p.begin }

@@ -235,3 +235,29 @@ func (j *JobManager) Parallelism(id string) int {
 
 // For is the same JobManager, asked for another test.
 func (j *JobManager) For(b *Bed) *JobManager { return &JobManager{bed: b, address: j.address} }
+
+// Attempt is the lowest number of the attempts of a job's tasks; -1 when it
+// cannot be asked right now.
+func (j *JobManager) Attempt(id string) int {
+	job, err := j.Job(id)
+	if err != nil {
+		return -1
+	}
+	lowest := -1
+	for _, v := range job.Vertices {
+		var vertex struct {
+			Subtasks []struct {
+				Attempt int `json:"attempt"`
+			} `json:"subtasks"`
+		}
+		if j.Get("/jobs/"+id+"/vertices/"+v.ID, &vertex) != nil {
+			return -1
+		}
+		for _, s := range vertex.Subtasks {
+			if lowest < 0 || s.Attempt < lowest {
+				lowest = s.Attempt
+			}
+		}
+	}
+	return lowest
+}
