@@ -88,7 +88,7 @@ torture-yarn: build prepare ## kill processes on YARN: KILLS=100, SEED= to repea
 
 .PHONY: bench-yarn
 bench-yarn: build prepare ## time and memory of jobs on YARN, as a table: RUNS=5, GOFLINK_BENCH_FLINK=a real Flink's folder
-	RUNS=$(RUNS) go test -tags bench -count=1 -timeout 0 ./benchmark/yarn
+	RUNS=$(RUNS) go test -tags bench -count=1 -timeout 0 -v ./benchmark/yarn
 
 .PHONY: dist
 dist: build ## dist/goflink-VERSION-linux-ARCH.tar.gz: bin/ conf/ examples/
