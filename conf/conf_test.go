@@ -282,7 +282,7 @@ func TestUnknown(t *testing.T) {
 		t.Errorf("unknown %v; want %v", got, want)
 	}
 	warnings, notes := Notes(c)
-	if len(warnings) != 3 || len(notes) != 3 {
+	if len(warnings) != 5 || len(notes) != 3 {
 		t.Errorf("warnings %q, notes %q", warnings, notes)
 	}
 	if all := strings.Join(notes, "\n"); !strings.Contains(all, `"state.backend" is an old name of "state.backend.type"`) || !strings.Contains(all, "class loaders") {

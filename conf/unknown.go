@@ -134,11 +134,15 @@ func Deprecated(c *Config) []DeprecatedKey {
 	return out
 }
 
-// Notes returns what there is to say about the keys of c, one line each: warnings about unknown keys, then notes about old
-// names and keys without effect. A process logs them once, when it has its configuration.
+// Notes returns what there is to say about the keys of c, one line each: warnings about unknown keys and about settings that
+// this version does not act on, then notes about old names and keys that have nothing to act on. A process logs them once,
+// when it has its configuration.
 func Notes(c *Config) (warnings, notes []string) {
 	for _, u := range Unknown(c) {
 		warnings = append(warnings, u.String())
+	}
+	for _, i := range Idle(c) {
+		warnings = append(warnings, i.String())
 	}
 	for _, d := range Deprecated(c) {
 		notes = append(notes, d.String())
