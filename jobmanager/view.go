@@ -192,8 +192,7 @@ func (m *master) checkpointSettings() rest.CheckpointSettings {
 		Interval: conf.CheckpointingInterval.Get(c), Timeout: conf.CheckpointingTimeout.Get(c), MinPause: conf.CheckpointingMinPause.Get(c),
 		MaxConcurrent: conf.CheckpointingMaxConcurrent.Get(c), Externalized: retention != conf.NoRetention,
 		DeleteOnCancel: retention != conf.RetainOnCancellation, Pebble: backendIsPebble(c), FileSystem: m.dir != "",
-		Unaligned: conf.CheckpointingUnaligned.Get(c), TolerableFailed: conf.CheckpointingTolerableFailed.Get(c),
-		AlignedTimeout: conf.CheckpointingAlignedTimeout.Get(c), AfterTasksFinish: conf.CheckpointingAfterTasksFinish.Get(c)}
+		TolerableFailed: conf.CheckpointingTolerableFailed.Get(c), AfterTasksFinish: true}
 }
 
 func backendIsPebble(c *conf.Config) bool { return conf.StateBackendType.Get(c) == conf.BackendRocksDB }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -121,6 +122,9 @@ func runJobManager(ctx context.Context, a cli.DaemonArgs) error {
 	p.log.Info(fmt.Sprintf("Starting goflink %s as a standalone JobManager.", conf.Version))
 	for _, line := range plan.Lines() {
 		p.log.Info(line)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(conf.SoftLimit(plan.Process)))
 	}
 	address := conf.JobManagerRPCAddress.Get(a.Conf)
 	if address == "" {

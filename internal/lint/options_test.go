@@ -20,10 +20,7 @@ func TestConfigurationKeysAreDocumented(t *testing.T) {
 
 // shownOnly are options without effect that some code reads all the same, to
 // show or to check them.
-var shownOnly = map[string]bool{
-	"CheckpointingUnaligned": true, "CheckpointingAlignedTimeout": true, "CheckpointingAfterTasksFinish": true,
-	"HighAvailabilityStorageDir": true, "JobManagerArchiveDir": true,
-}
+var shownOnly = map[string]bool{"HighAvailabilityStorageDir": true, "JobManagerArchiveDir": true}
 
 // TestConfigurationKeysHaveEffect: who sets a key expects something. A key that
 // no code reads is listed as idle (conf/idle.go), and the client warns of it.

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"cmp"
+	"math"
 	"net/http"
 	"os"
 	"runtime"
@@ -45,14 +46,19 @@ func (s *Server) deleteCluster(r *http.Request) (Empty, error) {
 func (s *Server) getJobManagerConfig(*http.Request) ([]KeyValue, error) {
 	a := []KeyValue{}
 	for k, v := range s.o.Config.Redacted() {
-		a = append(a, KeyValue{k, v})
+		if !strings.HasPrefix(k, "$internal.") {
+			a = append(a, KeyValue{k, v})
+		}
 	}
 	slices.SortFunc(a, func(x, y KeyValue) int { return cmp.Compare(x.Key, y.Key) })
 	return a, nil
 }
 
 func (s *Server) getEnvironment(*http.Request) (EnvironmentAnswer, error) {
-	options := []string{"GOMAXPROCS=" + strconv.Itoa(runtime.GOMAXPROCS(0)), "GOMEMLIMIT=" + strconv.FormatInt(debug.SetMemoryLimit(-1), 10)}
+	options := []string{"GOMAXPROCS=" + strconv.Itoa(runtime.GOMAXPROCS(0))}
+	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 { // else there is none
+		options = append(options, "GOMEMLIMIT="+strconv.FormatInt(limit>>20, 10)+"MiB")
+	}
 	for _, name := range []string{"GOGC", "GODEBUG"} {
 		if v := os.Getenv(name); v != "" {
 			options = append(options, name+"="+v)

@@ -38,10 +38,18 @@ function shorten(text, most) {
   return text.length > most ? text.slice(0, most - 1) + '…' : text;
 }
 
+// titleLines breaks the name of a chain over two lines of at most so many characters, between its operators where it can.
+function titleLines(name, most) {
+  if (name.length <= most) return [name];
+  let cut = name.lastIndexOf(' -> ', most);
+  if (cut <= 0) cut = Math.max(name.lastIndexOf(' ', most), 0) || most;
+  return [name.slice(0, cut).trimEnd(), shorten(name.slice(cut).trimStart(), most)];
+}
+
 function drawGraph(plan, vertices, onPick) {
   const nodes = (plan && plan.nodes) || [];
   if (!nodes.length) return h('div', { class: 'panel empty' }, 'The plan of this job is not known.');
-  const W = 250, H = 96, GX = 110, GY = 34, M = 20;
+  const W = 290, H = 96, GX = 110, GY = 34, M = 20;
   const info = new Map(vertices.map(v => [v.id, v]));
   const layers = layersOf(nodes);
   order(layers);
@@ -67,12 +75,13 @@ function edge(from, to, label, W, H) {
 function box(node, v, p, W, H, onPick) {
   const name = v ? v.name : node.description.replace(/<br\/?>/g, ' ');
   const kind = v ? kindOf(v.status) : 's-idle';
+  const title = titleLines(name, 34);
   const lines = v ? [`in ${count(v.metrics['read-records'])} · ${bytes(v.metrics['read-bytes'])}`, `out ${count(v.metrics['write-records'])} · ${bytes(v.metrics['write-bytes'])}`] : [];
   return svg('g', { class: 'node', transform: `translate(${p.x} ${p.y})`, onclick: () => onPick(node.id) },
     svg('title', {}, name),
     svg('rect', { class: 'box', width: W, height: H, rx: 9 }),
     svg('rect', { class: 'tint', x: 1, y: 12, width: 4, height: H - 24, rx: 2, style: `fill: var(--${kind.slice(2)})` }),
-    svg('text', { x: 16, y: 24, 'font-weight': 600 }, shorten(name, 34)),
-    svg('text', { class: 'dim', x: 16, y: 43 }, `${v ? v.status : ''} · parallelism ${node.parallelism}`),
-    lines.map((l, i) => svg('text', { class: 'dim', x: 16, y: 63 + i * 17 }, l)));
+    title.map((l, i) => svg('text', { x: 16, y: (title.length > 1 ? 19 : 24) + i * 16, 'font-weight': 600 }, l)),
+    svg('text', { class: 'dim', x: 16, y: title.length > 1 ? 52 : 43 }, `${v ? v.status : ''} · parallelism ${node.parallelism}`),
+    lines.map((l, i) => svg('text', { class: 'dim', x: 16, y: (title.length > 1 ? 69 : 63) + i * 17 }, l)));
 }

@@ -89,7 +89,7 @@ async function jobConfigTab(id) {
 async function taskManagersView(id) {
   if (id) return taskManagerView(id);
   const list = (await get('taskmanagers')).taskmanagers;
-  const rows = list.map(t => [h('a', { class: 'mono', href: '#/taskmanagers/' + encodeURIComponent(t.id) }, t.id), h('span', { class: 'mono' }, t.path), span(Date.now() - t.timeSinceLastHeartbeat) + ' ago',
+  const rows = list.map(t => [h('a', { class: 'mono', href: '#/taskmanagers/' + encodeURIComponent(t.id) }, t.id), h('span', { class: 'mono' }, t.path.replace(/:0$/, '')), span(Date.now() - t.timeSinceLastHeartbeat) + ' ago',
     t.slotsNumber, t.freeSlots, bytes(t.memoryConfiguration.totalProcessMemory), bytes(t.memoryConfiguration.managedMemory)]);
   return [h('h1', {}, 'Task managers'), h('p', {}), table(['ID', 'Address', '#Heard of', '#Slots', '#Free', '#Process', '#Managed'], rows, 'No task manager is registered.')];
 }
@@ -102,7 +102,7 @@ async function taskManagerView(id) {
     ['task off-heap', m.taskOffHeap], ['network', m.networkMemory], ['managed', m.managedMemory], ['metaspace (headroom)', m.jvmMetaspace], ['overhead', m.jvmOverhead]];
   return [
     h('h1', { class: 'mono' }, t.id),
-    h('div', { class: 'cards' }, card('free slots', t.freeSlots, t.slotsNumber), card('heap used', bytes(t.metrics.heapUsed)), card('network buffers used', t.metrics.nettyShuffleMemorySegmentsUsed, t.metrics.nettyShuffleMemorySegmentsTotal)),
+    h('div', { class: 'cards' }, card('free slots', t.freeSlots, t.slotsNumber), card('heap used', bytes(t.metrics.heapUsed)), t.metrics.nettyShuffleMemorySegmentsTotal > 0 && card('network buffers used', t.metrics.nettyShuffleMemorySegmentsUsed, t.metrics.nettyShuffleMemorySegmentsTotal)),
     h('h2', {}, 'Memory'), table(['Part', '#Size', '#Bytes'], memory.map(([k, v]) => [k, bytes(v), count(v)])),
     h('h2', {}, 'Slots in use'), table(['Job', '#Task heap', '#Managed', '#Network'], t.allocatedSlots.map(s => [h('a', { class: 'mono', href: '#/jobs/' + s.jobId }, s.jobId), s.resource.taskHeapMemory + ' MB',
       s.resource.managedMemory + ' MB', s.resource.networkMemory + ' MB']), 'No slot is in use.'),
