@@ -77,10 +77,14 @@ func (m *master) deployIfReady() {
 func (m *master) deploy() {
 	var places []*control.TaskLocation
 	deployments := map[string]*control.DeployTasks{}
+	operators := map[string]int{}
+	for _, v := range m.graph.Vertices {
+		operators[v.Id] = len(v.Operators)
+	}
 	for _, e := range m.exec.Tasks() {
 		states := m.statesOf(e.ID())
 		places = append(places, &control.TaskLocation{VertexId: e.Vertex.ID, Subtask: int32(e.Subtask), WorkerId: e.Slot.Worker, Host: e.Slot.Host,
-			DataPort: int32(e.Slot.DataPort), Finished: finishedBefore(states)})
+			DataPort: int32(e.Slot.DataPort), Finished: control.FinishedBefore(states, operators[e.Vertex.ID])})
 		d := deployments[e.Slot.Worker]
 		if d == nil {
 			d = &control.DeployTasks{Attempt: int32(e.Attempt), CheckpointDir: m.dir, RestoredCheckpoint: m.from}
@@ -101,16 +105,6 @@ func (m *master) statesOf(id execution.TaskID) []*control.OperatorState {
 		return nil
 	}
 	return m.assigned.Tasks[checkpoint.Task(id)]
-}
-
-// finishedBefore tells that a task had finished before the checkpoint.
-func finishedBefore(states []*control.OperatorState) bool {
-	for _, st := range states {
-		if !st.Finished {
-			return false
-		}
-	}
-	return len(states) > 0
 }
 
 func taskOf(e *execution.Execution) *control.Task {

@@ -154,13 +154,17 @@ func newGate(net *Network, o GateOptions) *Gate {
 	}
 	g.align = newAligner(len(g.channels), o.ExactlyOnce)
 	for _, c := range g.channels {
-		if o.Inputs[c.input].Sources[c.index].Finished {
+		if c.finished() {
 			g.pushLocked(c, queued{event: &Event{EndOfData: &EndOfData{Drain: true}}})
 			g.pushLocked(c, queued{event: &Event{EndOfPartition: true}})
 		}
 	}
 	return g
 }
+
+// finished tells that the channel has ended from the start: its sender is not
+// there.
+func (c *inputChannel) finished() bool { return c.gate.o.Inputs[c.input].Sources[c.index].Finished }
 
 // pushLocked appends to a channel's queue. The lock is held.
 func (g *Gate) pushLocked(c *inputChannel, q queued) {

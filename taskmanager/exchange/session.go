@@ -158,7 +158,7 @@ func (s *Session) bindLocal() ([]Peer, error) {
 		in.local, w.target = w.out, in
 	}
 	for id, in := range s.mu.inputs {
-		if in.gate.o.Inputs[in.input].Sources[in.index].Finished || in.local != nil {
+		if in.finished() || in.local != nil {
 			continue
 		}
 		if in.peer.WorkerID == s.net.o.WorkerID {
@@ -205,7 +205,7 @@ func (s *Session) adopt(peer Peer, nc net.Conn) error {
 		return fmt.Errorf("exchange: %s is connected already", peer)
 	}
 	for _, in := range s.mu.inputs {
-		if in.peer.WorkerID == peer.WorkerID {
+		if in.peer.WorkerID == peer.WorkerID && !in.finished() { // an ended one has no sender to give credit to
 			c.peer = in.peer // with the address as deployed, for messages
 			in.gate.attach(in, c)
 		}

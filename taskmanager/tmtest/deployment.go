@@ -30,12 +30,13 @@ func (j *JM) Deploy(g *graph.JobGraph, workers []*Worker, attempt int32, restore
 	})
 	byWorker := map[*Worker]*control.DeployTasks{}
 	var locations []*control.TaskLocation
+	finished := func(key string, v *graph.Vertex) bool { return control.FinishedBefore(restore[key], len(v.Operators)) }
 	for _, v := range g.Vertices {
 		for s := range v.Parallelism {
 			w := workers[int(s)%len(workers)]
 			id := &control.Task{VertexId: v.Id, Subtask: s, Attempt: attempt}
 			d.tasks[Key(id)] = id
-			locations = append(locations, &control.TaskLocation{VertexId: v.Id, Subtask: s, WorkerId: w.WorkerId, Host: w.Host, DataPort: w.DataPort})
+			locations = append(locations, &control.TaskLocation{VertexId: v.Id, Subtask: s, WorkerId: w.WorkerId, Host: w.Host, DataPort: w.DataPort, Finished: finished(Key(id), v)})
 			if byWorker[w] == nil {
 				byWorker[w] = &control.DeployTasks{Attempt: attempt}
 			}

@@ -103,6 +103,9 @@ func (a *attempt) prepare(t *task, td *control.TaskDeployment, dir string) error
 		return err
 	}
 	t.env = a.newEnv(t)
+	if t.restore.finished {
+		return nil // its peers take its channels as ended
+	}
 	inputs, err := a.gateInputs(t)
 	if err != nil {
 		return err

@@ -25,17 +25,17 @@ type restored struct {
 	byOperator map[string]dataflow.OperatorRestore
 	handles    []*control.StateHandle // Location is the index
 	// finished: the task had finished before the checkpoint, with nothing left
-	// to commit. One that had processed its data and still holds state runs
-	// again: its sinks may have to commit.
+	// to commit. It has no channels, as its peers know (TaskLocation.finished).
+	// One that had processed its data and still holds state runs again: its sinks
+	// may have to commit.
 	finished bool
 }
 
 // newRestored sorts a deployment's states by operator, of which the task has n.
 // dir is where relative paths lie.
 func newRestored(states []*control.OperatorState, n int, dir string) (*restored, error) {
-	r := &restored{byOperator: map[string]dataflow.OperatorRestore{}, finished: len(states) > 0}
+	r := &restored{byOperator: map[string]dataflow.OperatorRestore{}, finished: control.FinishedBefore(states, n)}
 	for _, st := range states {
-		r.finished = r.finished && st.Finished && len(st.Keyed) == 0 && len(st.Lists) == 0
 		op := r.byOperator[st.OperatorId]
 		for _, l := range st.Lists {
 			op.Lists = append(op.Lists, dataflow.ListState{Name: l.Name, Mode: dataflow.ListMode(l.Mode), Items: l.Items, Schema: l.Schema})
@@ -56,7 +56,6 @@ func newRestored(states []*control.OperatorState, n int, dir string) (*restored,
 		}
 		r.byOperator[st.OperatorId] = op
 	}
-	r.finished = r.finished && len(r.byOperator) == n
 	return r, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"goflink/control"
 	"goflink/hdfsstore"
 	"goflink/state"
+	"goflink/taskmanager/tmtest"
 )
 
 func sampleInfo() state.SnapshotInfo {
@@ -109,5 +110,29 @@ func TestFinishedTasks(t *testing.T) {
 		if err != nil || r.finished != c.want {
 			t.Errorf("%v: %t %v", c.states, r.finished, err)
 		}
+	}
+}
+
+// TestRestoredFinishedSource: a job goes on although one of its sources had
+// finished before the checkpoint; its channels have ended, once.
+func TestRestoredFinishedSource(t *testing.T) {
+	for _, order := range [][]string{{"a", "b"}, {"b", "a"}} { // who dials whom
+		r := newRig(t, &tmtest.Job{Sources: 2, Counters: 2, Sinks: 1, Records: 3000, Keys: 31})
+		workers := r.start("a", "b")
+		if order[0] == "b" {
+			workers[0], workers[1] = workers[1], workers[0]
+		}
+		restore := map[string][]*control.OperatorState{"source/0": {{OperatorId: tmtest.SourceID, Finished: true}}}
+		d := r.Deploy(r.job.JobGraph(), workers, 1, restore)
+		d.Start()
+		r.Wait("the tasks that run being drained", func() bool { return len(r.Drained) == 4 })
+		d.All(&control.WorkerCommand{Command: &control.WorkerCommand_FinalCommit{FinalCommit: &control.FinalCommit{}}})
+		d.WaitAll("FINISHED")
+		r.job.Committed.Lock()
+		if n := len(r.job.Committed.Lines); n != 3000 {
+			t.Errorf("%d records were committed", n)
+		}
+		r.job.Committed.Unlock()
+		r.shutdown(workers)
 	}
 }
