@@ -186,7 +186,7 @@ func (r *restCluster) target(ctx context.Context, id, dir string) (string, error
 			return "", err
 		}
 		if dir = conf.CheckpointingSavepointDir.Get(c); dir == "" {
-			return "", rest.BadRequest("Config key [%s] is not set. Property [targetDirectory] must be provided.", conf.CheckpointingSavepointDir.Key)
+			return "", rest.BadRequest("Config key [%s] is not set. Property [targetDirectory] must be provided: name a folder (flink stop -p DIR JOB, flink savepoint JOB DIR), or set the key.", conf.CheckpointingSavepointDir.Key)
 		}
 	}
 	uri, err := fullURI(r.jm.o.Files, dir)
