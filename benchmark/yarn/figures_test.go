@@ -245,6 +245,7 @@ func (b *bench) recovery() {
 		took = append(took, time.Since(begin))
 	}
 	b.add("SIGKILL of a TaskManager to all tasks running", spread(took), wantRecovery)
-	b.KillApplication(id)
+	// So that it removes its folder.
+	b.who.flink(b.Bed, "cancel", "-t", "yarn-per-job", "-Dyarn.application.id="+id, job).Wait(time.Minute).OK(b.T)
 	b.AwaitEnd(id, "KILLED", time.Minute)
 }
