@@ -184,7 +184,7 @@ func TestForeignApplication(t *testing.T) {
 func TestBadRequests(t *testing.T) {
 	t.Parallel()
 	b := onYarn(t)
-	s := startSession(b, "-s", "4")
+	s := startSession(b, "-s", "4", "-Dslotmanager.number-of-slots.max=8", "-Dslot.request.timeout=15s")
 	w := windows{records: 1 << 40, keys: 10, rate: 1000}
 	run := append(append([]string{"run", "-d"}, checkpointing(b, jobs["windowed"])...), w.args(b.URI("out"))...)
 	job := b.Flink(run...).OK(t).Match(t, testbed.JobID)
@@ -204,7 +204,7 @@ func TestBadRequests(t *testing.T) {
 			refusedOrArguments(t, b.Flink(args...), "x")
 		}
 	}
-	refused(t, b.Flink("stop", job), "savepoint", "-p") // no default folder: Flink tells the option
+	refused(t, b.Flink("stop", job), "execution.checkpointing.savepoint-dir") // there is no default folder
 	savepoint := b.Flink("stop", "-p", b.URI("savepoints"), job).OK(t).Match(t, testbed.Savepoint)
 
 	windowed := func(from string) testbed.Result {
@@ -212,7 +212,7 @@ func TestBadRequests(t *testing.T) {
 	}
 	refused(t, windowed(b.URI("nowhere")), b.URI("nowhere"))
 	for _, share := range []int64{0, 2} { // an empty file, and half of one
-		refused(t, windowed(truncated(b, savepoint, share)), "_metadata")
+		refused(t, windowed(truncated(b, savepoint, share)), fmt.Sprintf("truncated-%d", share), "is truncated")
 	}
 	b.WriteFile("in.txt", func(w io.Writer) error { _, err := io.WriteString(w, "some text\n"); return err })
 	refused(t, b.Flink("run", "-s", savepoint, jobs["wordcount"], "--input", b.URI("in.txt"), "--output", b.URI("counts")), "totals", "allowNonRestoredState")
@@ -221,7 +221,7 @@ func TestBadRequests(t *testing.T) {
 	refused(t, b.Flink("run", jobs["wordcount"], "--input", b.Cluster.URI("/user/bob/text"), "--output", b.URI("counts")), "/user/bob", "ermission")
 	refused(t, b.Flink("run", jobs["wordcount"], "--input", b.URI("no-input"), "--output", b.URI("counts")), "no-input")
 	refused(t, b.Flink("run", jobs["wordcount"], "--input", b.URI("in.txt"), "--output", b.Cluster.URI("/user/bob/out")), "/user/bob", "ermission")
-	refused(t, b.Flink("run", "-p", "1000", "-Dslotmanager.number-of-slots.max=4", "-Dslot.request.timeout=3s", jobs["wordcount"], "--input", b.URI("in.txt"), "--output", b.URI("counts")), "slot")
+	refused(t, b.Flink("run", "-p", "9", jobs["wordcount"], "--input", b.URI("in.txt"), "--output", b.URI("counts")), "slot")
 	var jobsLeft []testbed.Job
 	for _, j := range must(s.jm.Jobs()) {
 		if j.State != "FAILED" && j.State != "FINISHED" && j.State != "CANCELED" {
