@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"regexp"
 	"syscall"
 	"testing"
 	"time"
@@ -113,6 +114,23 @@ func TestInterruptSession(t *testing.T) {
 		}
 	}
 	s.stop()
+}
+
+// TestAttachedSession: an attached session ends with its client, by Ctrl-C or
+// by a word.
+func TestAttachedSession(t *testing.T) {
+	t.Parallel()
+	b := onYarn(t)
+	p := b.Start(testbed.Command{}, b.Bin("yarn-session.sh"), "-s", "2")
+	p.Await(regexp.MustCompile(`(?m)^JobManager Web Interface: (http://\S+)$`), time.Minute)
+	id := b.Applications()[0].ID
+	job := b.Flink(append([]string{"run", "-d"}, endless(b)...)...).OK(t).Match(t, testbed.JobID)
+	b.Of(id).AwaitRunning(job, time.Minute)
+	begin := time.Now()
+	p.Signal(syscall.SIGINT)
+	p.Wait(goneLimit)
+	gone(b, id, begin)
+	b.AwaitEnd(id, "SUCCEEDED", goneLimit)
 }
 
 // TestPausedMaster stops an ApplicationMaster, with the NodeManager that would
