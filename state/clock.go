@@ -17,6 +17,7 @@ type clock struct {
 	mu struct {
 		sync.Mutex
 		running map[uint64]bool
+		last    func() // called once when no snapshot runs any more
 	}
 }
 
@@ -40,11 +41,31 @@ func (c *clock) tick() uint64 {
 // release says that the snapshot which ended epoch reads no longer.
 func (c *clock) release(epoch uint64) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	delete(c.mu.running, epoch)
 	latest := uint64(0)
 	for e := range c.mu.running {
 		latest = max(latest, e)
 	}
 	c.frozen.Store(latest)
+	var last func()
+	if latest == 0 {
+		last, c.mu.last = c.mu.last, nil
+	}
+	c.mu.Unlock()
+	if last != nil {
+		last()
+	}
+}
+
+// after calls f when no snapshot runs any more, and tells whether it has.
+func (c *clock) after(f func()) bool {
+	c.mu.Lock()
+	if len(c.mu.running) > 0 {
+		c.mu.last = f
+		c.mu.Unlock()
+		return false
+	}
+	c.mu.Unlock()
+	f()
+	return true
 }

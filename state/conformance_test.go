@@ -70,6 +70,39 @@ func TestModel(t *testing.T) {
 	}
 }
 
+// TestCloseBeforeSnapshot ends a task whose snapshot is still to be written.
+func TestCloseBeforeSnapshot(t *testing.T) {
+	for i, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			rng := seeded(t)
+			const keys = 40
+			e := env(t, i, state.Range{End: maxPar})
+			x, m := openTask(t, e), newModel()
+			for range 2000 {
+				x.step(m, rng, keys)
+			}
+			s, err := x.k.Snapshot(1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x.close()
+			var w bytes.Buffer
+			info, err := s.WriteTo(t.Context(), &w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			restoreAll(t, i, 2, memory{w.Bytes()}, []state.Handle{{Location: "0", SnapshotInfo: info}}, m, keys)
+			s.Release()
+			if e.Dir == "" {
+				return
+			}
+			if left, err := os.ReadDir(e.Dir); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v %v", left, err)
+			}
+		})
+	}
+}
+
 // restoreAll restores handles at a parallelism and compares each subtask with the model, which is used up.
 func restoreAll(t *testing.T, backend, par int, mem memory, handles []state.Handle, m *model, keys int) {
 	t.Helper()

@@ -132,22 +132,25 @@ func (k *Keyed[K]) EachKey(stateName string, fn func(key K, ns Namespace) error)
 	return errors.Join(err, k.b.err)
 }
 
-// Close frees everything and removes what is on disk. Snapshots must be released before.
+// Close frees everything and removes what is on disk. A task may end while a snapshot of it is still being written;
+// then the store is closed, and its files removed, when the last snapshot is released.
 func (k *Keyed[K]) Close() error {
 	if k.closed {
 		return nil
 	}
 	k.closed = true
-	var errs []error
+	var err error
 	if k.b.batch != nil {
-		errs = append(errs, k.b.batch.Close())
-	}
-	if k.b.store != nil {
-		errs = append(errs, k.b.store.Close())
-	}
-	if k.dir != "" {
-		errs = append(errs, os.RemoveAll(k.dir))
+		err = k.b.batch.Close()
 	}
 	k.b.tables, k.states = nil, nil
-	return errors.Join(errs...)
+	if k.b.store == nil {
+		return err
+	}
+	store, dir := k.b.store, k.dir
+	var late error // of nobody's concern once the task has ended
+	if k.b.clock.after(func() { late = errors.Join(store.Close(), os.RemoveAll(dir)) }) {
+		err = errors.Join(err, late)
+	}
+	return err
 }

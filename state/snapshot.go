@@ -187,11 +187,11 @@ func mergeRows(it ByteIter, over []overlay, emit func(key, val []byte) error) er
 // Release frees the snapshot.
 func (s *snapshot) Release() {
 	s.release.Do(func() {
-		s.clock.release(s.epoch)
 		if s.store != nil {
 			// It reads nothing, so there is nothing to lose; the store counts open snapshots when it is closed.
 			_ = s.store.Close()
 		}
 		s.tables = nil
+		s.clock.release(s.epoch)
 	})
 }
