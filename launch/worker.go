@@ -70,7 +70,11 @@ func runChild(programs []Program, boot *control.Bootstrap, run func(ctx context.
 	defer files.Close()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return run(ctx, child{program: prog, files: files, log: log})
+	err = run(ctx, child{program: prog, files: files, log: log})
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // it was told to end, and did
+	}
+	return err
 }
 
 // rebuildFor rebuilds the program of a job as it was planned.
