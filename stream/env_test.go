@@ -394,6 +394,34 @@ func TestSocket(t *testing.T) {
 	}
 }
 
+// TestSocketAfterItsEnd restores a job whose socket had ended: nobody is dialled.
+func TestSocketAfterItsEnd(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if conn, err := ln.Accept(); err == nil {
+			fmt.Fprint(conn, "a\nb\n")
+			conn.Close()
+		}
+		ln.Close()
+	}()
+	got := &bag[string]{}
+	prog := program(t, func(env *stream.Env) {
+		stream.SocketText(env, "127.0.0.1", ln.Addr().(*net.TCPAddr).Port, "\n", 0).Each(got.add)
+	})
+	c, err := streamtest.New(prog, streamtest.Options{CheckpointEvery: 1})
+	must(t, err)
+	must(t, c.Run())
+	must(t, c.Close())
+	<-done
+	run(t, prog, streamtest.Options{CheckpointEvery: 1, Restore: c.LastCheckpoint()})
+	if s := strings.Join(got.vs, " "); s != "a b" {
+		t.Errorf("got %s", s)
+	}
+}
+
 func TestSocketRefused(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

@@ -240,11 +240,14 @@ func (o *rollingOp[K, T, Acc, Res]) Collect(r *dataflow.Rec[T]) error {
 }
 
 // Watermark emits all results at the end of data in batch mode, as Flink does.
+// What was emitted is forgotten: the job may begin again from a checkpoint that
+// was taken after it.
 func (o *rollingOp[K, T, Acc, Res]) Watermark(ts int64) error {
 	if o.batch && ts == dataflow.MaxWatermark {
 		err := o.keyed.EachKey(accState, func(k K, _ state.Namespace) error {
 			acc, _ := o.value.Get()
 			o.rec.V, o.rec.TS = o.result(nil, &acc, k, Span{}), dataflow.NoTimestamp
+			o.value.Clear()
 			return o.next.Collect(&o.rec)
 		})
 		if err != nil {

@@ -152,7 +152,7 @@ func (o *sourceOp[T]) Open(context.Context) error {
 		}
 	}
 	if o.src.enumerator == nil {
-		if !restored || len(o.queued) == 0 {
+		if !restored { // else it has its split back, or had read it to the end
 			o.queued = [][]byte{nil}
 		}
 		o.noMore = true
