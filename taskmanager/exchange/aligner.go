@@ -9,8 +9,13 @@ type aligner struct {
 	waiting     int   // channels that neither ended nor had the barrier of cur
 	running     int   // channels that did not end
 	cur         int64 // checkpoint being aligned, 0: none
-	done        int64 // newest checkpoint that is aligned or given up
+	done        int64 // newest checkpoint that is aligned or given up; no older one will be
+	cancelled   map[int64]bool
 }
+
+// maxCancelled bounds the checkpoints that are remembered as cancelled before
+// their barriers came. Fewer than this are under way at a time.
+const maxCancelled = 64
 
 // alignment is what a step decided.
 type alignment struct {
@@ -23,12 +28,13 @@ type alignment struct {
 }
 
 func newAligner(channels int, exactlyOnce bool) *aligner {
-	return &aligner{exactlyOnce: exactlyOnce, got: make([]bool, channels), ended: make([]bool, channels), running: channels}
+	return &aligner{exactlyOnce: exactlyOnce, got: make([]bool, channels), ended: make([]bool, channels), running: channels,
+		cancelled: map[int64]bool{}}
 }
 
 // barrier takes the barrier of checkpoint id on channel ch.
 func (a *aligner) barrier(ch int, id int64) (r alignment) {
-	if id <= a.done || id < a.cur || a.ended[ch] {
+	if id <= a.done || id < a.cur || a.ended[ch] || a.cancelled[id] {
 		return r // of a checkpoint that was given up meanwhile
 	}
 	if id > a.cur && a.cur != 0 {
@@ -68,17 +74,34 @@ func (a *aligner) end(ch int) (r alignment) {
 	return r
 }
 
-// cancel gives up checkpoint id and older ones, whoever says so.
+// cancel gives up checkpoint id, whoever says so. An older one that is still
+// under way goes on: a savepoint may fail beside a checkpoint.
 func (a *aligner) cancel(id int64) (r alignment) {
-	if id <= a.done {
+	if id <= a.done || a.cancelled[id] {
 		return r
 	}
-	if a.cur != 0 && a.cur <= id {
+	if a.cur == id {
 		r = a.giveUp()
+	} else {
+		a.remember(id)
 	}
-	a.done = id
 	r.aborted, r.forward = id, true
 	return r
+}
+
+func (a *aligner) remember(id int64) {
+	a.cancelled[id] = true
+	if len(a.cancelled) <= maxCancelled {
+		return
+	}
+	oldest := id
+	for c := range a.cancelled {
+		oldest = min(oldest, c)
+	}
+	delete(a.cancelled, oldest)
+	if a.cur == 0 || oldest < a.cur {
+		a.done = oldest
+	}
 }
 
 func (a *aligner) giveUp() alignment {
@@ -90,5 +113,10 @@ func (a *aligner) finish() int64 {
 	id := a.cur
 	a.done, a.cur = id, 0
 	clear(a.got)
+	for c := range a.cancelled {
+		if c <= id {
+			delete(a.cancelled, c)
+		}
+	}
 	return id
 }

@@ -79,7 +79,7 @@ func (a *attempt) deploy(d *control.DeployTasks) {
 }
 
 func (a *attempt) newTask(id *control.Task) *task {
-	t := &task{attempt: a, w: a.w, id: id, key: taskKey{id.VertexId, id.Subtask}, ended: make(chan struct{}), wake: make(chan struct{}, 1),
+	t := &task{attempt: a, w: a.w, id: id, key: taskKey{id.VertexId, id.Subtask}, ended: make(chan struct{}), wake: make(chan struct{}, 1), aborted: map[int64]bool{},
 		name: fmt.Sprintf("vertex %s (%d)", id.VertexId, id.Subtask+1), restore: &restored{}}
 	if v := a.w.vertices[id.VertexId]; v != nil {
 		t.vertex = v

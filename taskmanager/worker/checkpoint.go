@@ -2,6 +2,8 @@ package worker
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"goflink/control"
@@ -20,22 +22,23 @@ const (
 // see the end of its inputs in a moment.
 func (t *task) trigger(b exchange.Barrier) error {
 	if t.chain.Source == nil && !t.allEnded {
-		if b.ID > t.taken {
-			t.postponed = &b
-		}
+		t.postponed = append(t.postponed, b)
 		return nil
 	}
 	return t.checkpoint(b, 0)
 }
 
-// postponedTrigger takes the checkpoint that came before the end of the inputs.
-func (t *task) postponedTrigger() error {
-	b := t.postponed
+// postponedTriggers takes the checkpoints that came before the end of the
+// inputs.
+func (t *task) postponedTriggers() error {
+	list := t.postponed
 	t.postponed = nil
-	if b == nil || b.ID <= t.taken {
-		return nil
+	for _, b := range list {
+		if err := t.checkpoint(b, 0); err != nil {
+			return err
+		}
 	}
-	return t.checkpoint(*b, 0)
+	return nil
 }
 
 // checkpoint takes part in a checkpoint: the barrier goes on first, then the
@@ -44,10 +47,11 @@ func (t *task) checkpoint(b exchange.Barrier, alignment time.Duration) error {
 	if b.ID <= t.taken {
 		return nil
 	}
-	if b.ID <= t.aborted {
+	if t.aborted[b.ID] {
 		return t.cancelled(b.ID, true)
 	}
 	t.taken = b.ID
+	maps.DeleteFunc(t.aborted, func(id int64, _ bool) bool { return id <= b.ID })
 	t.metrics.IO.CheckpointAlignmentNanos.Set(alignment.Nanoseconds())
 	delay := max(0, t.w.Now().UnixMilli()-b.TimestampMS-alignment.Milliseconds())
 	t.metrics.IO.CheckpointStartDelayNanos.Set(delay * int64(time.Millisecond))
@@ -118,13 +122,28 @@ func (t *task) snapshot(b exchange.Barrier, ack *control.CheckpointAck) (*part, 
 	return p, nil
 }
 
-// cancelled handles that a checkpoint was given up before its barrier came.
+// cancelled handles that a checkpoint was given up before its barrier came. If
+// it is not to be forwarded, a newer one has overtaken it here, which nobody
+// else knows.
 func (t *task) cancelled(id int64, forward bool) error {
-	t.aborted = max(t.aborted, id)
+	t.markAborted(id)
 	if !forward {
+		t.w.reportDeclined(t.id, id, "a newer checkpoint has overtaken it", false)
 		return nil
 	}
 	return t.out.Broadcast(exchange.Event{Cancel: id})
+}
+
+// markAborted remembers a checkpoint that the task will take no part in. The
+// oldest are forgotten: they do not come any more.
+func (t *task) markAborted(id int64) {
+	if id <= t.taken {
+		return
+	}
+	t.aborted[id] = true
+	for len(t.aborted) > openSegments {
+		delete(t.aborted, slices.Min(slices.Collect(maps.Keys(t.aborted))))
+	}
 }
 
 // completed commits: the checkpoint is durable and published. It ends a task
@@ -145,13 +164,8 @@ func (t *task) completed(c *control.CheckpointComplete) error {
 
 // abortedByJob drops what is left of an aborted checkpoint.
 func (t *task) abortedByJob(id int64) error {
-	t.aborted = max(t.aborted, id)
-	if t.postponed != nil && t.postponed.ID <= id {
-		t.postponed = nil
-	}
-	if t.final == id { // the next one that begins is the first to count
-		t.final = 0
-	}
+	t.markAborted(id)
+	t.postponed = slices.DeleteFunc(t.postponed, func(b exchange.Barrier) bool { return b.ID == id })
 	if t.gate != nil && t.gate.Cancel(id) {
 		if err := t.cancelled(id, true); err != nil {
 			return err

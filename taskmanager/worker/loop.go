@@ -123,7 +123,7 @@ func (t *task) event(item exchange.Item) error {
 		return t.endOfData(item.EndOfData)
 	case exchange.ItemEndOfPartition:
 		t.allEnded = true
-		return t.postponedTrigger()
+		return t.postponedTriggers()
 	}
 	return nil
 }

@@ -62,9 +62,9 @@ type task struct {
 	drained    bool  // … with Finish
 	final      int64 // first checkpoint that began after it
 	over       bool
-	aborted    int64 // newest checkpoint known to be aborted
-	taken      int64 // newest checkpoint taken part in
-	postponed  *exchange.Barrier
+	aborted    map[int64]bool // checkpoints known to be aborted, above taken
+	taken      int64          // newest checkpoint taken part in
+	postponed  []exchange.Barrier
 	stats      stats
 	sincePrint int
 	timer      *time.Timer

@@ -82,6 +82,9 @@ func (s *segments) writeOnce(seg *segment) error {
 	if err == nil {
 		err = f.close()
 	}
+	if err == nil {
+		err = context.Cause(seg.ctx) // given up meanwhile: nobody will delete the file if we leave it
+	}
 	if err != nil {
 		return errors.Join(err, f.abort())
 	}
