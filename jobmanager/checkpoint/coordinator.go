@@ -114,10 +114,9 @@ func (c *Coordinator) build() {
 	for _, e := range c.cfg.Graph.GetEdges() {
 		for i, t := range byVertex[e.Target] {
 			from := byVertex[e.Source]
-			if e.Partitioning == graph.Partitioning_FORWARD && i < len(from) {
-				from = from[i : i+1]
+			for _, s := range graph.Sources(e.Partitioning, i, len(from), len(byVertex[e.Target])) {
+				t.inputs = append(t.inputs, from[s])
 			}
-			t.inputs = append(t.inputs, from...)
 		}
 	}
 }

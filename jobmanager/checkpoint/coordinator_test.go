@@ -18,8 +18,8 @@ var zero = time.UnixMilli(0).UTC()
 
 // The scripts know two commands:
 //
-//	job [interval=D] [pause=D] [concurrent=N] [tolerable=N] [retained=N] [retention=N] [enumerators] [memory]
-//	        source:2 -> map:2, all to all; time-out 10s
+//	job [interval=D] [pause=D] [concurrent=N] [tolerable=N] [retained=N] [retention=N] [enumerators] [memory] [rescale]
+//	        source:2 -> map:2, all to all or by rescale; time-out 10s
 //	step t=D        input: one event a line; output: actions, then the deadline
 //
 // A dash in place of an id stands for the newest one.
@@ -73,6 +73,9 @@ func duration(t *testing.T, d *datadriven.TestData, key string) time.Duration {
 func scriptJob(t *testing.T, d *datadriven.TestData) *Coordinator {
 	cfg := Config{JobID: "job", Graph: testGraph(2, 2), Interval: duration(t, d, "interval"), MinPause: duration(t, d, "pause"),
 		Timeout: 10 * time.Second, Dir: "/cp", Enumerators: d.HasArg("enumerators"), Epoch: 1}
+	if d.HasArg("rescale") {
+		cfg.Graph.Edges[0].Partitioning = graph.Partitioning_RESCALE
+	}
 	var retention int
 	d.MaybeScanArgs(t, "concurrent", &cfg.MaxConcurrent)
 	d.MaybeScanArgs(t, "tolerable", &cfg.Tolerable)

@@ -17,7 +17,6 @@ import (
 
 	"goflink/control"
 	"goflink/dataflow"
-	"goflink/graph"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -375,39 +374,5 @@ func TestInsufficientBuffers(t *testing.T) {
 	_, err := s.NewGate(GateOptions{Task: "Sink (1/1)", Inputs: []GateInput{{Sources: sources}}, Wake: func() {}})
 	if err == nil || !strings.Contains(err.Error(), "Sink (1/1): insufficient number of network buffers: required 4001, but only 2048 of 2048 are free") {
 		t.Fatalf("got %v", err)
-	}
-}
-
-func TestTopology(t *testing.T) {
-	for _, c := range []struct {
-		p                graph.Partitioning
-		sources, targets int
-		want             string
-	}{
-		{graph.Partitioning_FORWARD, 3, 3, "[0] [1] [2]"},
-		{graph.Partitioning_RESCALE, 2, 4, "[0 1] [2 3]"},
-		{graph.Partitioning_RESCALE, 4, 2, "[0] [0] [1] [1]"},
-		{graph.Partitioning_RESCALE, 3, 2, "[0] [1] [1]"},
-		{graph.Partitioning_RESCALE, 2, 3, "[0 1] [2]"},
-		{graph.Partitioning_HASH, 2, 3, "[0 1 2] [0 1 2]"},
-		{graph.Partitioning_BROADCAST, 1, 2, "[0 1]"},
-	} {
-		var got []string
-		from := map[int]int{}
-		for s := range c.sources {
-			list := Targets(c.p, s, c.sources, c.targets)
-			got = append(got, fmt.Sprint(list))
-			for _, target := range list {
-				from[target]++
-			}
-		}
-		if strings.Join(got, " ") != c.want {
-			t.Errorf("%v %d->%d: %v, want %s", c.p, c.sources, c.targets, got, c.want)
-		}
-		for target := range c.targets {
-			if n := len(Sources(c.p, target, c.sources, c.targets)); n == 0 || n != from[target] {
-				t.Errorf("%v %d->%d: target %d has %d sources, %d send to it", c.p, c.sources, c.targets, target, n, from[target])
-			}
-		}
 	}
 }

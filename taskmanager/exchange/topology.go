@@ -1,10 +1,6 @@
 package exchange
 
-import (
-	"fmt"
-
-	"goflink/graph"
-)
+import "fmt"
 
 // AttemptID names one attempt of the job: failovers count Attempt up, a new
 // JobManager comes with a higher Epoch and may count from the start.
@@ -38,55 +34,3 @@ type Peer struct {
 }
 
 func (p Peer) String() string { return fmt.Sprintf("worker %s (%s:%d)", p.WorkerID, p.Host, p.Port) }
-
-// Targets lists the subtasks that subtask source sends to over an edge, in
-// ascending order. Position i is the i-th channel writer of the edge.
-func Targets(p graph.Partitioning, source, sources, targets int) []int {
-	switch p {
-	case graph.Partitioning_FORWARD:
-		if sources == targets {
-			return []int{source}
-		}
-		return span(pointwiseTargets(source, sources, targets))
-	case graph.Partitioning_RESCALE:
-		return span(pointwiseTargets(source, sources, targets))
-	}
-	return span(0, targets)
-}
-
-// Sources lists the subtasks that subtask target receives from over an edge,
-// in ascending order. Position i is the i-th channel of the input.
-func Sources(p graph.Partitioning, target, sources, targets int) []int {
-	if p != graph.Partitioning_FORWARD && p != graph.Partitioning_RESCALE {
-		return span(0, sources)
-	}
-	var list []int
-	for s := range sources {
-		if from, to := pointwiseTargets(s, sources, targets); from <= target && target < to {
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
-// pointwiseTargets is Flink's arithmetic: neighbouring subtasks share a
-// partner, as evenly as whole numbers allow.
-func pointwiseTargets(source, sources, targets int) (from, to int) {
-	if sources < targets {
-		return (source*targets + sources - 1) / sources, ((source+1)*targets + sources - 1) / sources
-	}
-	for t := range targets {
-		if t*sources/targets <= source && source < (t+1)*sources/targets {
-			return t, t + 1
-		}
-	}
-	return 0, 0
-}
-
-func span(from, to int) []int {
-	list := make([]int, 0, max(0, to-from))
-	for i := from; i < to; i++ {
-		list = append(list, i)
-	}
-	return list
-}

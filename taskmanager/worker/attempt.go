@@ -141,7 +141,7 @@ func (a *attempt) gateInputs(t *task) ([]exchange.GateInput, error) {
 		}
 		from := a.w.vertices[e.Source]
 		in := exchange.GateInput{Edge: i}
-		for _, s := range exchange.Sources(e.Partitioning, int(t.id.Subtask), int(from.Parallelism), int(t.vertex.Parallelism)) {
+		for _, s := range graph.Sources(e.Partitioning, int(t.id.Subtask), int(from.Parallelism), int(t.vertex.Parallelism)) {
 			peer, finished, err := a.locate(from, s)
 			if err != nil {
 				return nil, err
@@ -162,7 +162,7 @@ func (a *attempt) outputEdges(t *task) ([][]exchange.TargetChannel, error) {
 		}
 		to := a.w.vertices[e.Target]
 		var out []exchange.TargetChannel
-		for _, s := range exchange.Targets(e.Partitioning, int(t.id.Subtask), int(t.vertex.Parallelism), int(to.Parallelism)) {
+		for _, s := range graph.Targets(e.Partitioning, int(t.id.Subtask), int(t.vertex.Parallelism), int(to.Parallelism)) {
 			peer, finished, err := a.locate(to, s)
 			if err != nil {
 				return nil, err
