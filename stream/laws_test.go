@@ -28,7 +28,9 @@ type law struct {
 
 const step = 10 // milliseconds between events
 
-func laws() []law {
+func laws() []law { return append(statelessLaws(), keyedLaws()...) }
+
+func statelessLaws() []law {
 	return []law{
 		{"map and filter", func(env *stream.Env, evs []event) stream.Stream[string] {
 			s := stream.Map(source(env, evs), func(e event) event { e.N *= 2; return e })
@@ -55,6 +57,11 @@ func laws() []law {
 			}
 			return out
 		}, 0},
+	}
+}
+
+func keyedLaws() []law {
+	return []law{
 		{"tumbling sum", func(env *stream.Env, evs []event) stream.Stream[string] {
 			w := stream.KeyBy(source(env, evs), key).Window(stream.Tumbling(170 * time.Millisecond).Offset(30 * time.Millisecond))
 			return show(stream.Aggregate(w, sum{}, stream.UID("sum")))
