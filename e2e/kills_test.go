@@ -80,6 +80,15 @@ func (k *killer) strike(pause time.Duration, whole bool) {
 	k.b.T.Logf("killed %s (%v after the last event, whole job running: %v), %d to go", what, pause.Round(time.Millisecond), whole, k.left)
 }
 
+// harassed is the job that is killed under: 20 s, if nobody did, with enough
+// records that there are always some on their way.
+var harassed = windows{records: 600_000, keys: 50, rate: 30_000}
+
+// backend is the state backend of a round: they take turns.
+func backend(round int) string {
+	return "-Dstate.backend.type=" + []string{"rocksdb", "hashmap"}[round%2]
+}
+
 // TestKillsPerJob kills a TaskManager, the ApplicationMaster and so on under
 // jobs of their own clusters, one job after the other until all kills are done.
 func TestKillsPerJob(t *testing.T) {
@@ -88,9 +97,8 @@ func TestKillsPerJob(t *testing.T) {
 	k := &killer{b: b, r: randomness(t), left: (*kills + 1) / 2, kills: map[string]int{},
 		victims: []string{control.RoleTaskManager, testbed.RoleMaster, control.RoleCoordinator}}
 	for round := 1; k.left > 0; round++ {
-		w := windows{records: 60_000, keys: 50, rate: 3000}
-		out := fmt.Sprintf("out-%d", round)
-		args := append([]string{"run", "-t", "yarn-per-job", "-p", "2"}, checkpointing(b, resilient...)...)
+		w, out := harassed, fmt.Sprintf("out-%d", round)
+		args := append([]string{"run", "-t", "yarn-per-job", "-p", "2", backend(round)}, checkpointing(b, resilient...)...)
 		p := b.Start(testbed.Command{}, b.Bin("flink"), append(append(args, jobs["windowed"]), w.args(b.URI(out))...)...)
 		job := p.Await(testbed.JobID, time.Minute)
 		apps := b.Applications()
@@ -99,8 +107,17 @@ func TestKillsPerJob(t *testing.T) {
 		p.Wait(4 * time.Minute).OK(t)
 		b.AwaitEnd(k.id, "SUCCEEDED", 30*time.Second)
 		w.check(b, b.FS(), b.Dir+"/"+out)
+		noCheckpoints(b, job)
 	}
 	t.Logf("killed %v", k.kills)
+}
+
+// noCheckpoints demands that a finished job has left no checkpoint.
+func noCheckpoints(b *testbed.Bed, job string) {
+	b.T.Helper()
+	if files := b.Files(b.Dir + "/checkpoints/" + job); len(files) > 0 {
+		b.T.Errorf("the finished job %s has left %d files, such as %s", job, len(files), files[0])
+	}
 }
 
 // TestKillsSession does the same in a session: both workers of a job at once,
@@ -112,14 +129,14 @@ func TestKillsSession(t *testing.T) {
 	k := &killer{b: b, r: randomness(t), id: s.id, left: *kills / 2, kills: map[string]int{},
 		victims: []string{control.RoleWorker, control.RoleTaskManager, testbed.RoleMaster}}
 	for round := 1; k.left > 0; round++ {
-		w := windows{records: 60_000, keys: 50, rate: 3000}
-		out := fmt.Sprintf("out-%d", round)
-		args := append([]string{"run", "-p", "2"}, checkpointing(b)...)
+		w, out := harassed, fmt.Sprintf("out-%d", round)
+		args := append([]string{"run", "-p", "2", backend(round + 1)}, checkpointing(b)...)
 		p := b.Start(testbed.Command{}, b.Bin("flink"), append(append(args, jobs["windowed"]), w.args(b.URI(out))...)...)
 		job := p.Await(testbed.JobID, time.Minute)
 		k.harass(p, s.jm, job)
 		p.Wait(4 * time.Minute).OK(t)
 		w.check(b, b.FS(), b.Dir+"/"+out)
+		noCheckpoints(b, job)
 	}
 	s.stop()
 	t.Logf("killed %v", k.kills)

@@ -87,3 +87,22 @@ func (b *Bed) WriteFile(name string, write func(w io.Writer) error) {
 	}
 	b.must(w.Close())
 }
+
+// Files are all files in a folder of HDFS and below it.
+func (b *Bed) Files(dir string) []string {
+	b.T.Helper()
+	list, err := b.fs.List(b.T.Context(), dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	b.must(err)
+	var out []string
+	for _, info := range list {
+		if name := path.Join(dir, info.Name); info.IsDir {
+			out = append(out, b.Files(name)...)
+		} else {
+			out = append(out, name)
+		}
+	}
+	return out
+}
