@@ -214,7 +214,9 @@ func (w *fakeWorker) run() {
 			w.c.see(x.Assign)
 		case *control.WorkerCommand_FinalCommit:
 			w.c.see(x.FinalCommit)
-			w.reportAll("FINISHED")
+			if !w.c.behave.hanging {
+				w.reportAll("FINISHED")
+			}
 		case *control.WorkerCommand_Heartbeat:
 			w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Heartbeat{Heartbeat: &control.Heartbeat{}}})
 		}

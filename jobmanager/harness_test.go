@@ -96,6 +96,7 @@ type cluster struct {
 type behaviour struct {
 	fingerprint string // what they say they built
 	silentAcks  bool   // checkpoints are never acknowledged
+	hanging     bool   // a final commit does not end
 }
 
 // option changes how a cluster's JobManager is made.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"goflink/control"
+	"goflink/graph"
 	"goflink/hdfsstore"
 	"goflink/jobmanager/checkpoint"
 	"goflink/jobmanager/execution"
@@ -152,8 +153,53 @@ func (m *master) aborted(a checkpoint.Aborted) {
 	m.toCoordinator(&control.CoordinatorCommand{Command: &control.CoordinatorCommand_Aborted{Aborted: cmd}})
 }
 
-// finalCommit lets the tasks of a job without checkpoints commit and end.
+// finalCommit lets the tasks of a job without checkpoints commit and end. If
+// there is something to commit, it is first made durable that this begins: so
+// that neither a JobManager that was succeeded commits, nor its successor runs
+// a job again whose output is there already.
 func (m *master) finalCommit(a checkpoint.FinalCommit) {
+	if !hasCommits(m.graph) {
+		m.orderCommit(a)
+		return
+	}
+	p := ha.CheckpointPointer{ID: 1, Path: committingPath, Time: m.jm.clock.Now()}
+	if last := m.cp.Latest(); last != nil {
+		p.ID = last.ID + 1
+	}
+	attempt := m.exec.Attempt()
+	m.background(func(ctx context.Context) func() {
+		err := m.jm.o.HA.PublishCheckpoint(ctx, m.id, p)
+		return func() {
+			switch {
+			case lost(err):
+				m.jm.fatal(err)
+			case err != nil:
+				m.step(execution.GlobalFailure{Cause: execution.Failure{Domain: "external", Retry: "restart",
+					Message: fmt.Sprintf("it could not be made durable that the job commits: %v", err)}})
+			case m.exec.Attempt() == attempt && m.exec.State() == execution.JobRunning:
+				m.step(execution.Committing{})
+				m.orderCommit(a)
+			}
+		}
+	})
+}
+
+// committingPath is the path of the pointer of a job that commits without
+// checkpoints; those of checkpoints are not empty.
+const committingPath = ""
+
+func hasCommits(g *graph.JobGraph) bool {
+	for _, v := range g.GetVertices() {
+		for _, op := range v.Operators {
+			if op.Commits {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (m *master) orderCommit(a checkpoint.FinalCommit) {
 	byWorker := map[string]*control.FinalCommit{}
 	for _, t := range a.Tasks {
 		e := m.exec.Task(execution.TaskID(t))

@@ -56,10 +56,13 @@ func (jm *JobManager) Recover(ctx context.Context, r *ha.Recovered) ([]string, e
 	return ids, nil
 }
 
+// errHalfCommitted is why a job is not run again that was committing.
+var errHalfCommitted = errors.New(execution.HalfCommitted)
+
 // hopeless tells that trying again would not recover a job.
 func hopeless(err error) bool {
 	var mendable *rest.Error
-	for _, e := range []error{fs.ErrNotExist, checkpoint.ErrCorrupt, checkpoint.ErrTruncated, checkpoint.ErrNotMetadata, checkpoint.ErrVersion} {
+	for _, e := range []error{errHalfCommitted, fs.ErrNotExist, checkpoint.ErrCorrupt, checkpoint.ErrTruncated, checkpoint.ErrNotMetadata, checkpoint.ErrVersion} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -99,6 +102,9 @@ func (jm *JobManager) recoverJob(ctx context.Context, j ha.Job) (*master, error)
 		return nil, err
 	}
 	cc.FirstID = max(cc.FirstID, j.HighestCheckpointID+1)
+	if j.Checkpoint != nil && j.Checkpoint.Path == committingPath {
+		return nil, errHalfCommitted
+	}
 	if j.Checkpoint == nil {
 		from, err := jm.begin(ctx, g, c)
 		if err != nil {

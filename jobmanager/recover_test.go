@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"goflink/control"
+	"goflink/graph"
 	"goflink/hdfsstore"
+	"goflink/jobmanager/execution"
 	"goflink/jobmanager/ha"
 )
 
@@ -98,6 +100,71 @@ func TestHopelessRecovery(t *testing.T) {
 		}
 		if res := c.result(id); res.State != "FAILED" || !strings.Contains(res.Failure.Message, "cannot find") {
 			t.Fatalf("%+v", res.Failure)
+		}
+	}
+}
+
+// TestHalfCommitted: a job without checkpoints that fails while it commits is
+// not run again, neither here nor by the next JobManager.
+func TestHalfCommitted(t *testing.T) {
+	restarts := map[string]string{"restart-strategy.type": "fixed-delay", "restart-strategy.fixed-delay.attempts": "9", "restart-strategy.fixed-delay.delay": "1s"}
+	job := func() *graph.JobGraph {
+		g := testJob(1, restarts)
+		g.Vertices[1].Operators[0].Commits = true
+		g.Fingerprint = graph.Fingerprint(g)
+		return g
+	}
+	dir := t.TempDir()
+	store, _ := openHA(t, dir+"/ha", 1)
+	one := newCluster(t, dir+"/cp", func(o *Options) { o.HA = store })
+	one.behave.hanging = true
+	tm := one.taskManager("tm1", 2)
+	failed := one.submit(job())
+	one.running(failed)
+	one.drain()
+	await(one, "the commit", func(*control.FinalCommit) bool { return true })
+	for _, w := range one.all() {
+		tm.exit(w.id, 1, "killed")
+	}
+	if res := one.result(failed); res.State != "FAILED" || !strings.Contains(res.Failure.Message, execution.HalfCommitted) {
+		t.Fatalf("%+v", res)
+	}
+	id := one.submit(job())
+	one.running(id)
+	one.drain()
+	await(one, "the commit", func(*control.FinalCommit) bool { return true })
+	store2, rec := openHA(t, dir+"/ha", 2)
+	two := newCluster(t, dir+"/cp", func(o *Options) { o.HA, o.Epoch = store2, 2 })
+	if ids, err := two.jm.Recover(context.Background(), rec); err != nil || len(ids) != 0 {
+		t.Fatalf("%v %v", ids, err)
+	}
+	if res, err := two.jm.REST().JobResult(context.Background(), id); err != nil || res.State != "FAILED" || !strings.Contains(res.Failure.Message, execution.HalfCommitted) {
+		t.Fatalf("%+v %v", res, err)
+	}
+}
+
+// TestStaleCommit: a JobManager that was succeeded lets nothing be committed.
+func TestStaleCommit(t *testing.T) {
+	dir := t.TempDir()
+	store, _ := openHA(t, dir+"/ha", 1)
+	one := newCluster(t, dir+"/cp", func(o *Options) { o.HA = store })
+	one.taskManager("tm1", 2)
+	g := testJob(1, nil)
+	g.Vertices[1].Operators[0].Commits = true
+	g.Fingerprint = graph.Fingerprint(g)
+	id := one.submit(g)
+	one.running(id)
+	_, rec := openHA(t, dir+"/ha", 2)
+	if len(rec.Jobs) != 1 || rec.Jobs[0].Checkpoint != nil {
+		t.Fatalf("%+v", rec.Jobs)
+	}
+	one.drain()
+	one.turn("the end of the first", func() bool { return one.jm.Err() != nil })
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	for _, v := range one.seen {
+		if _, ok := v.(*control.FinalCommit); ok {
+			t.Error("the job committed")
 		}
 	}
 }

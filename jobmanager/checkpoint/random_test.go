@@ -17,7 +17,7 @@ import (
 // acknowledgements, that nothing a retained or published checkpoint refers to
 // is ever deleted, that ids only rise, and that in the end nothing is left over.
 func TestRandom(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := uint64(1795178072727932917)
 	t.Logf("seed %d", seed)
 	completed := 0
 	for round := range 200 {

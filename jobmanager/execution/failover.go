@@ -22,7 +22,16 @@ func (s *step) fail(cause Failure, e *Execution) {
 	s.settle()
 }
 
+// HalfCommitted is why a job is not restarted, or recovered, that had begun to
+// make its output visible without checkpoints.
+const HalfCommitted = "the job runs without checkpoints and had begun to make its output visible: it is not run again, since all of its output would be written twice; what it wrote may be complete"
+
 func (s *step) decide(cause Failure) {
+	if s.committing {
+		cause.Message = HalfCommitted + ". " + cause.Message
+		s.giveUp(cause)
+		return
+	}
 	if cause.Retry == RetryNone {
 		s.giveUp(cause)
 		return

@@ -121,6 +121,8 @@ type Graph struct {
 	announced bool      // StartTasks of this attempt was given out
 	running   bool      // AllRunning of this attempt was given out
 	restartAt time.Time // end of the pause while RESTARTING
+
+	committing bool // the job cannot run again
 }
 
 // New makes the graph of a job in state CREATED.

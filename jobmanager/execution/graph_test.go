@@ -132,6 +132,8 @@ func scriptEvents(t *testing.T, d *datadriven.TestData, g *Graph, f []string) []
 		return []Event{GlobalFailure{Failure{Message: strings.Join(f[1:], " ")}}}
 	case "cancel":
 		return []Event{Cancel{}}
+	case "committing":
+		return []Event{Committing{}}
 	case "suspend":
 		return []Event{Suspend{}}
 	case "due":

@@ -35,6 +35,10 @@ type GlobalFailure struct{ Cause Failure }
 // Cancel is a user's wish to end the job.
 type Cancel struct{}
 
+// Committing tells that a job without checkpoints begins to make its output
+// visible: it cannot run again, because it would write all of it a second time.
+type Committing struct{}
+
 // Suspend ends the job here; another JobManager may go on with it.
 type Suspend struct{}
 
@@ -47,6 +51,7 @@ func (TaskReport) event()    {}
 func (WorkerLost) event()    {}
 func (GlobalFailure) event() {}
 func (Cancel) event()        {}
+func (Committing) event()    {}
 func (Suspend) event()       {}
 func (RestartDue) event()    {}
 
@@ -134,6 +139,8 @@ func (g *Graph) Step(now time.Time, ev Event) []Action {
 		s.fail(ev.Cause, nil)
 	case Cancel:
 		s.cancel()
+	case Committing:
+		s.committing = true
 	case Suspend:
 		s.toJob(JobSuspended, nil)
 		s.out = append(s.out, Ended{State: JobSuspended})
