@@ -15,6 +15,9 @@ func (s *step) ack(a *control.CheckpointAck) {
 		return
 	}
 	if p.stage != acking || !p.waiting[id] {
+		if p.acks[id] == nil && !p.kind.IsSavepoint() { // nobody counts it, so nobody else will delete what it stored
+			s.late(a)
+		}
 		return
 	}
 	delete(p.waiting, id)
