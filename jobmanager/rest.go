@@ -144,9 +144,9 @@ func (r *restCluster) Cancel(ctx context.Context, id string) error {
 	return nil
 }
 
-// request gives a wish to the job's checkpoint coordinator and waits for its
+// requestOnce gives a wish to the job's checkpoint coordinator and waits for its
 // answer.
-func (r *restCluster) request(ctx context.Context, id string, q checkpoint.Request) (checkpoint.Reply, *master, error) {
+func (r *restCluster) requestOnce(ctx context.Context, id string, q checkpoint.Request) (checkpoint.Reply, *master, error) {
 	f, err := r.find(ctx, id)
 	if err != nil {
 		return checkpoint.Reply{}, nil, err

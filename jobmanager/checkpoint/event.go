@@ -160,6 +160,9 @@ type Reply struct {
 	Err   string
 }
 
+// NotRunning answers a request while tasks are still to start, which may pass.
+const NotRunning = "not all tasks of the job are running"
+
 // FailJob fails the attempt.
 type FailJob struct{ Reason string }
 

@@ -93,7 +93,7 @@ func (s *step) end() {
 func (s *step) request(r Request) {
 	switch {
 	case !s.running:
-		s.do(Reply{Token: r.Token, Err: "not all tasks of the job are running"})
+		s.do(Reply{Token: r.Token, Err: NotRunning})
 	case s.ending == Stop:
 		s.do(Reply{Token: r.Token, Err: "the job is being stopped with a savepoint"})
 	case s.ending == Final || s.committed || s.allDrained() && r.Kind != Savepoint:
