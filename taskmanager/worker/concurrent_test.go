@@ -1,6 +1,9 @@
 package worker
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"goflink/control"
@@ -60,5 +63,28 @@ func TestSavepointFailsBesideCheckpoint(t *testing.T) {
 	}
 	d.WaitAll("FINISHED")
 	r.expect(40000)
+	r.shutdown(workers)
+}
+
+// TestFailedTaskDoesNotEnd: a task fails while something that it started hangs.
+// Its failure cannot be told; the process ends instead.
+func TestFailedTaskDoesNotEnd(t *testing.T) {
+	free := make(chan struct{})
+	job := &tmtest.Job{Sources: 1, Counters: 1, Sinks: 1, Keys: 31}
+	job.OnCount = func(env *dataflow.Env, _ int64) error {
+		env.Go("deaf", func(context.Context) error { <-free; return nil })
+		return errors.New("no luck")
+	}
+	r := newRig(t, job)
+	r.conf["task.cancellation.timeout"] = "100 ms"
+	workers := r.start("a")
+	d := r.Deploy(job.JobGraph(), workers, 0, nil)
+	d.Start()
+	if err := <-r.fatal; !strings.Contains(err.Error(), "task keyed (1/1) is over") || !strings.Contains(err.Error(), "no luck") {
+		t.Errorf("%v", err)
+	}
+	close(free)
+	d.WaitFailed()
+	d.Cancel()
 	r.shutdown(workers)
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"goflink/conf"
 	"goflink/control"
 	"goflink/dataflow"
 	"goflink/graph"
@@ -101,6 +103,7 @@ func (t *task) run() {
 	err := guard(t.live)
 	cause := context.Cause(t.ctx)
 	t.cancel(errEnded)
+	defer t.watchEnd(cmp.Or(cause, err))()
 	t.mail.close()
 	closeErr := t.closeOperators()
 	t.wg.Wait()
@@ -113,6 +116,20 @@ func (t *task) run() {
 	t.publish()
 	t.metrics.Close()
 	t.report(state, failure)
+}
+
+// watchEnd ends the process if the task, which is over, does not end: its state
+// is reported only after all that it started has ended, and nobody else would
+// notice. The returned function ends the watch.
+func (t *task) watchEnd(why error) (stop func()) {
+	limit := conf.TaskCancellationTimeout.Get(t.w.conf)
+	if limit <= 0 {
+		return func() {}
+	}
+	timer := time.AfterFunc(limit, func() {
+		t.w.Fatal(fmt.Errorf("task %s is over and did not end within %s (task.cancellation.timeout): what it started does not heed its context; why it is over: %w", t.name, limit, cmp.Or(why, errEnded)))
+	})
+	return func() { timer.Stop() }
 }
 
 // verdict is the terminal state. A task that was told to end is CANCELED
