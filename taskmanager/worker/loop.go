@@ -29,6 +29,7 @@ func (t *task) loop() error {
 			t.blocked = false
 		}
 		if t.blocked {
+			t.publish() // a task that is held back shows how far it came
 			t.wait(waitOutput, 0, false)
 			continue
 		}
