@@ -157,7 +157,12 @@ func (r *restCluster) requestOnce(ctx context.Context, id string, q checkpoint.R
 	q.Token = newJobID()
 	done := make(chan checkpoint.Reply, 1)
 	ok := f.m.loop.post(func() {
-		f.m.replies[q.Token] = func(a checkpoint.Reply) { done <- a }
+		f.m.replies[q.Token] = func(a checkpoint.Reply) {
+			if q.Last && a.Err == "" { // here, so that it happens even if nobody waits any more
+				f.m.step(execution.Cancel{})
+			}
+			done <- a
+		}
 		f.m.check(q)
 	})
 	if !ok {
@@ -209,14 +214,8 @@ func (r *restCluster) Savepoint(ctx context.Context, id string, o rest.Savepoint
 	if err != nil {
 		return "", err
 	}
-	a, _, err := r.request(ctx, id, checkpoint.Request{Kind: checkpoint.Savepoint, Dir: dir, Format: format(o.Native)})
-	if err != nil {
-		return "", err
-	}
-	if o.Cancel {
-		return a.Path, r.Cancel(ctx, id)
-	}
-	return a.Path, nil
+	a, _, err := r.request(ctx, id, checkpoint.Request{Kind: checkpoint.Savepoint, Dir: dir, Format: format(o.Native), Last: o.Cancel})
+	return a.Path, err
 }
 
 // Stop stops a job with a savepoint, and waits for its end.

@@ -28,6 +28,7 @@ type pending struct {
 	format  string
 	drain   bool
 	token   string
+	last    bool
 	at      time.Time
 	stage   stage
 	made    bool // its folder is ours
@@ -74,6 +75,7 @@ type Coordinator struct {
 	failures  int       // in a row
 	failed    bool      // FailJob was given out in this attempt
 	ending    Kind      // Stop or Final once the end began
+	held      bool      // nothing more begins: the job is cancelled after a savepoint
 	committed bool      // FinalCommit was given out, or the last checkpoint completed
 
 	restoring bool // Restore waits for an answer
@@ -174,7 +176,7 @@ func (s *step) handle(ev Event) {
 }
 
 func (s *step) begin() {
-	s.running, s.failed, s.ending, s.committed, s.failures = true, false, "", false, 0
+	s.running, s.failed, s.ending, s.held, s.committed, s.failures = true, false, "", false, false, 0
 	s.due = s.now.Add(s.cfg.Interval)
 }
 

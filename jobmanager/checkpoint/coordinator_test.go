@@ -160,7 +160,7 @@ func scriptEvents(t *testing.T, d *datadriven.TestData, c *Coordinator, f []stri
 	case "published":
 		return []Event{Published{ID: id, Err: err, Fenced: arg(2) == "fenced"}}
 	case "savepoint":
-		return []Event{Request{Token: "T", Kind: Savepoint, Dir: "/sp/" + f[1]}}
+		return []Event{Request{Token: "T", Kind: Savepoint, Dir: "/sp/" + f[1], Last: arg(2) == "last"}}
 	case "checkpoint":
 		return []Event{Request{Token: "T", Kind: Periodic}}
 	case "stop":

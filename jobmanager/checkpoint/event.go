@@ -69,6 +69,10 @@ type Request struct {
 	Format string
 	// Drain makes a Stop emit the last watermark first.
 	Drain bool
+	// Last tells that the job is cancelled as soon as this savepoint is complete:
+	// no later checkpoint begins, because it would make output visible that a job
+	// which begins from the savepoint writes again.
+	Last bool
 }
 
 // Restore asks for what the next attempt begins from; RestoreFrom answers, as

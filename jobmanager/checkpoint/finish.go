@@ -170,6 +170,9 @@ func (s *step) abort(p *pending, reason string, counts bool) {
 	if p.kind == s.ending {
 		s.ending = ""
 	}
+	if p.last {
+		s.held = false
+	}
 	if !s.running {
 		return
 	}

@@ -24,7 +24,7 @@ func (s *step) advance() {
 
 // mayTrigger tells whether a periodic checkpoint only waits for its time.
 func (c *Coordinator) mayTrigger() bool {
-	return c.running && !c.failed && c.cfg.Interval > 0 && c.ending == "" && !c.allDrained() &&
+	return c.running && !c.failed && c.cfg.Interval > 0 && c.ending == "" && !c.held && !c.allDrained() &&
 		len(c.pending) < c.cfg.MaxConcurrent && len(c.queue) == 0 && !c.starting()
 }
 
@@ -44,7 +44,7 @@ func (c *Coordinator) periodicAt() time.Time {
 
 // endDue tells that all data is processed and what remains is to commit.
 func (c *Coordinator) endDue() bool {
-	return c.running && !c.committed && c.ending == "" && c.allDrained() && !c.unfinished()
+	return c.running && !c.committed && c.ending == "" && !c.held && c.allDrained() && !c.unfinished()
 }
 
 // unfinished tells that something is under way that the end has to wait for.
@@ -94,6 +94,8 @@ func (s *step) request(r Request) {
 	switch {
 	case !s.running:
 		s.do(Reply{Token: r.Token, Err: NotRunning})
+	case s.held:
+		s.do(Reply{Token: r.Token, Err: "the job is being cancelled with a savepoint"})
 	case s.ending == Stop:
 		s.do(Reply{Token: r.Token, Err: "the job is being stopped with a savepoint"})
 	case s.ending == Final || s.committed || s.allDrained() && r.Kind != Savepoint:
@@ -106,7 +108,7 @@ func (s *step) request(r Request) {
 // serveQueue starts what users asked for: savepoints at once, a stop when
 // nothing is being finalised, a checkpoint when there is room for it.
 func (s *step) serveQueue() {
-	for len(s.queue) > 0 && s.ending == "" && !s.starting() {
+	for len(s.queue) > 0 && s.ending == "" && !s.held && !s.starting() {
 		r := s.queue[0]
 		if r.Kind == Periodic && len(s.pending) >= s.cfg.MaxConcurrent || r.Kind == Stop && s.unfinished() {
 			return
@@ -115,9 +117,10 @@ func (s *step) serveQueue() {
 		if r.Kind == Stop {
 			s.stop()
 		}
+		s.held = s.held || r.Last
 		s.trigger(r)
 	}
-	if s.ending != "" {
+	if s.ending != "" || s.held {
 		for _, r := range s.queue {
 			s.do(Reply{Token: r.Token, Err: "the job is ending"})
 		}
@@ -134,7 +137,7 @@ func (s *step) stop() {
 
 // trigger begins a checkpoint.
 func (s *step) trigger(r Request) {
-	p := &pending{id: s.nextID, kind: r.Kind, dir: r.Dir, format: r.Format, drain: r.Drain, token: r.Token, at: s.now,
+	p := &pending{id: s.nextID, kind: r.Kind, dir: r.Dir, format: r.Format, drain: r.Drain, token: r.Token, last: r.Last, at: s.now,
 		waiting: map[Task]bool{}, acks: map[Task]*control.CheckpointAck{}}
 	s.nextID++
 	if p.format == "" {
