@@ -215,3 +215,13 @@ func TestContainerTooLarge(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestProgress(t *testing.T) {
+	if p := progressOf(nil); p != 0 {
+		t.Errorf("without jobs: %v", p)
+	}
+	jobs := []rest.JobSummary{{Tasks: map[string]int{"RUNNING": 1, "FINISHED": 2}}, {Tasks: map[string]int{"FINISHED": 1}}}
+	if p := progressOf(jobs); p != 0.75 {
+		t.Errorf("3 of 4 tasks are done: %v", p)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"goflink/jobmanager"
 	"goflink/jobmanager/ha"
 	"goflink/jobmanager/host"
+	"goflink/jobmanager/rest"
 	"goflink/yarnrpc"
 )
 
@@ -120,7 +122,7 @@ func (m *master) beat(ctx context.Context) {
 		case <-timer.C:
 		case <-m.beatSoon:
 		}
-		update, err := m.am.Allocate(ctx, m.progress())
+		update, err := m.am.Allocate(ctx, m.progress(ctx))
 		switch {
 		case err == nil:
 			m.post(func() { m.update(update) })
@@ -138,8 +140,30 @@ func (m *master) beat(ctx context.Context) {
 	}
 }
 
-// progress is what YARN's pages show; a streaming job has none.
-func (m *master) progress() float32 { return 0 }
+// progress is what YARN's pages show: the part of the subtasks that are done.
+// Of a job without an end none ever is.
+func (m *master) progress(ctx context.Context) float32 {
+	ctx, cancel := context.WithTimeout(ctx, restingBeat)
+	defer cancel()
+	jobs, err := m.jm.REST().JobSummaries(ctx)
+	if err != nil {
+		return 0 // the JobManager is ending
+	}
+	return progressOf(jobs)
+}
+
+func progressOf(jobs []rest.JobSummary) float32 {
+	done, all := 0, 0
+	for _, j := range jobs {
+		for state, n := range j.Tasks {
+			all += n
+			if strings.EqualFold(state, "finished") {
+				done += n
+			}
+		}
+	}
+	return float32(done) / float32(max(1, all))
+}
 
 // update hands a heartbeat's answer to the allocator.
 func (m *master) update(u yarnrpc.Update) {
