@@ -227,6 +227,9 @@ func (c *command) runPerJob(j *job) error {
 		if err != nil {
 			return err
 		}
+		if !attached {
+			c.awaitJob(ctx, d, cl, g.JobId)
+		}
 		c.submitted(g.JobId)
 		if !attached {
 			return nil

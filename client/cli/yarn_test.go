@@ -89,6 +89,7 @@ type scriptedMaster struct {
 		sync.Mutex
 		cancelled bool
 		asked     int
+		listed    int
 	}
 }
 
@@ -101,7 +102,21 @@ func (m *scriptedMaster) verdict() yarnrpc.FinalStatus {
 	return yarnrpc.FinalSucceeded
 }
 
-func (m *scriptedMaster) JobSummaries(context.Context) ([]rest.JobSummary, error) { return nil, nil }
+// JobSummaries names the planned job of a per-job cluster, from the third
+// question on.
+func (m *scriptedMaster) JobSummaries(context.Context) ([]rest.JobSummary, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	data, err := os.ReadFile(spec.JobGraphFile)
+	if m.mu.listed++; err != nil || m.mu.listed < 3 {
+		return nil, nil
+	}
+	g, err := graph.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	return []rest.JobSummary{{ID: g.JobId, State: "RUNNING"}}, nil
+}
 
 func (m *scriptedMaster) Submit(_ context.Context, g *graph.JobGraph) (string, error) {
 	if g.GetProgram().GetUri() == "" {
