@@ -73,13 +73,19 @@ func writeTemporary(ctx context.Context, fsys FS, file string, o PublishOptions,
 	create := o.CreateOptions
 	create.Overwrite = false
 	var err error
+	var failed []string
 	pause := publishBackoff
 	for try := 1; ; try++ {
 		name := path.Join(dir, temporaryName(path.Base(file)))
 		err = writeOnce(ctx, fsys, name, create, write)
 		if err == nil {
+			// What could not be removed while the file system failed can be now.
+			for _, f := range failed {
+				_ = fsys.Delete(context.WithoutCancel(ctx), f, false)
+			}
 			return name, nil
 		}
+		failed = append(failed, name)
 		if !IsTransient(err) || try == publishAttempts {
 			break
 		}

@@ -53,6 +53,7 @@ func TestPublishSurvives(t *testing.T) {
 		"rename nth=1 -> lost transient",
 		"create,write,close,rename nth=1 -> error transient",
 		"rename nth=1 -> lost transient\nrename nth=1 -> error transient",
+		"write nth=1 -> error dead-node\nabort nth=1 -> error transient\ndelete nth=1 -> error transient", // it went while the file system failed
 	} {
 		t.Run(rules, func(t *testing.T) {
 			// Pauses between tries take no time.
