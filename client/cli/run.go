@@ -227,11 +227,12 @@ func (c *command) runPerJob(j *job) error {
 		if err != nil {
 			return err
 		}
-		if !attached {
+		over := cl.URL == "" // before we looked: its end is known, also where nobody waits
+		if !attached && !over {
 			c.awaitJob(ctx, d, cl, g.JobId)
 		}
 		c.submitted(g.JobId)
-		if !attached {
+		if !attached && !over {
 			return nil
 		}
 		return c.followPerJob(ctx, d, cl, g.JobId)

@@ -241,8 +241,11 @@ func (a *application) await(ctx context.Context) (yarnrpc.Report, error) {
 		return report, fmt.Errorf("waiting for the cluster %s: %w", a.id, err)
 	case report.State == yarnrpc.AppFailed || report.State == yarnrpc.AppKilled:
 		return report, unexpected(report)
-	case report.State == yarnrpc.AppFinished && report.FinalStatus != yarnrpc.FinalSucceeded && a.dep.Mode == spec.SessionMode:
+	case report.State == yarnrpc.AppFinished && report.FinalStatus != yarnrpc.FinalSucceeded && a.dep.Mode != spec.PerJobMode:
 		return report, unexpected(report)
+	case report.State == yarnrpc.AppFinished && report.FinalStatus != yarnrpc.FinalSucceeded:
+		// The job's end is told by who waits for it.
+		console.Infof(clientlog.Descriptor, "YARN application has been finished with the status %s.", report.FinalStatus)
 	case report.State == yarnrpc.AppFinished:
 		console.Infof(clientlog.Descriptor, "YARN application has been finished successfully.")
 	default:

@@ -79,6 +79,7 @@ func (d *Descriptor) awaitRegistration(ctx context.Context, app yarnrpc.Applicat
 func (d *Descriptor) found(r yarnrpc.Report, secret control.Secret) (*Cluster, error) {
 	c := &Cluster{ID: r.ID, URL: r.OriginalTrackingURL, Secret: secret, Owner: r.User}
 	if r.State.Ended() {
+		c.URL = "" // YARN says N/A
 		return c, nil
 	}
 	u, err := url.Parse(r.OriginalTrackingURL)

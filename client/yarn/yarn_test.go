@@ -249,6 +249,14 @@ func TestDeployPerJobThatEndsAtOnce(t *testing.T) {
 	}
 }
 
+// TestFoundWhenOver: YARN gives N/A as the address of an ended application.
+func TestFoundWhenOver(t *testing.T) {
+	c, err := newFixture(t, nil).d.found(yarnrpc.Report{State: yarnrpc.AppFinished, OriginalTrackingURL: "N/A"}, nil)
+	if err != nil || c.URL != "" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
 func TestDeployThatFails(t *testing.T) {
 	f := newFixture(t, map[string]string{behaviour: "fail", "yarn.application-attempts": "1"})
 	_, err := f.deploy(t, Deployment{Mode: spec.SessionMode})
