@@ -1,8 +1,8 @@
 // Package testbed is a user's terminal beside a real Hadoop cluster: it runs
 // bin/flink and its launchers as a user runs them, finds the applications and
 // processes that came of it, asks their REST API, reads what lies in HDFS, and
-// checks that nothing is left. The end-to-end tests and benchmark/yarn use it;
-// nothing else does.
+// checks that nothing is left. The end-to-end tests, those of the documentation and
+// benchmark/yarn use it; nothing else does.
 //
 // A Bed belongs to one test: it has an HDFS folder, a configuration folder, a
 // log folder and a YARN tag of its own. By the tag its applications are found,
