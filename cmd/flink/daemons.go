@@ -83,6 +83,9 @@ func newProcess(a cli.DaemonArgs, kind string) (*process, error) {
 		p.log = f.Logger()
 		slog.SetDefault(p.log)
 	}
+	if err := os.MkdirAll(p.logDir, 0o755); err != nil { // workers and coordinators write theirs there
+		return nil, errors.Join(err, p.end())
+	}
 	o := hdfsstore.Options{DefaultScheme: conf.FSDefaultScheme.Get(a.Conf), Logger: p.log}
 	hadoop, err := hadooprpc.FindConf(os.Getenv, conf.FSHadoopConf.Get(a.Conf))
 	switch {
