@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -90,6 +91,35 @@ func TestInterrupt(t *testing.T) {
 	gone(b, id, begin)
 	if _, err := b.FS().Stat(t.Context(), b.StagingDir(id)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s: %v", b.StagingDir(id), err)
+	}
+}
+
+// TestInterruptEarly is Ctrl-C at any moment of a submission: nothing stays.
+func TestInterruptEarly(t *testing.T) {
+	t.Parallel()
+	b := onYarn(t)
+	r := randomness(t)
+	for _, action := range [][]string{{"run", "-t", "yarn-per-job", "-sae"}, {"run-application", "-t", "yarn-application"}} {
+		for range 5 {
+			p := b.Start(testbed.Command{}, b.Bin("flink"), append(action, endless(b)...)...)
+			pause := time.Duration(r.Int64N(int64(1500 * time.Millisecond)))
+			if p.EndedWithin(pause) {
+				t.Logf("submitted within %v", pause)
+				for _, a := range b.Applications() { // in application mode the client leaves
+					if !a.Ended() {
+						b.Flink("cancel", "-t", "yarn-application", "-Dyarn.application.id="+a.ID, b.Of(a.ID).OnlyJob(time.Minute))
+					}
+				}
+				continue
+			}
+			p.Signal(syscall.SIGINT)
+			if res := p.Wait(goneLimit); res.Code != 130 {
+				t.Errorf("after %v\n%s", pause, res)
+			}
+			b.Eventually("no application runs", goneLimit, func() bool {
+				return !slices.ContainsFunc(b.Applications(), func(a testbed.App) bool { return !a.Ended() })
+			})
+		}
 	}
 }
 
