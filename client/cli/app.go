@@ -188,13 +188,17 @@ func (c *command) openLog() func() {
 	return func() { _ = l.Close() } // nothing is lost that anybody could still act on
 }
 
-// redactArgs hides the values of secret keys.
+// redactArgs hides the values of secret keys: "--token=x", "--token x".
 func redactArgs(args []string) []string {
 	out := slices.Clone(args)
 	for i, a := range out {
 		key, _, ok := strings.Cut(a, "=")
-		if ok && conf.IsSecret(key) {
+		switch {
+		case !strings.HasPrefix(key, "-") && !ok || !conf.IsSecret(key):
+		case ok:
 			out[i] = key + "=******"
+		case i+1 < len(out) && !strings.HasPrefix(out[i+1], "-"):
+			out[i+1] = "******"
 		}
 	}
 	return out

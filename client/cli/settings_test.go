@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -293,5 +294,13 @@ func TestInterruptedExitCode(t *testing.T) {
 	b := newBench(t, "")
 	if code := report(b.env, context.Canceled, false); code != exitInterrupt {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestRedactArgs(t *testing.T) {
+	got := redactArgs([]string{"run", "-Dmy.password=a", "token", "--db-password", "b", "--api-key=c", "--secret", "--input", "d", "--password"})
+	want := []string{"run", "-Dmy.password=******", "token", "--db-password", "******", "--api-key=******", "--secret", "--input", "d", "--password"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
