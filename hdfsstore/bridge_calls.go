@@ -97,7 +97,7 @@ func (f *fileCalls) createFile(b *bridge, request []byte) ([]byte, error) {
 	if f.create.Overwrite {
 		flags |= overwriteFlag
 	}
-	req.CreateFlag, req.CreateParent = proto.Uint32(flags), proto.Bool(true)
+	req.CreateFlag, req.CreateParent = proto.Uint32(flags), proto.Bool(!f.create.NoParents)
 	f.renewed = time.Now()
 	resp := &hdfsproto.CreateResponseProto{}
 	if err := b.exchange("create", req, resp); err != nil {

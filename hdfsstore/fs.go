@@ -11,8 +11,8 @@ import (
 // scheme or host; Resolver.For splits a URI into an FS and such a path. All
 // methods may be called concurrently.
 type FS interface {
-	// Create opens a new file for writing and makes its parent folders. Without
-	// o.Overwrite an existing path is fs.ErrExist. When ctx ends, the writer's
+	// Create opens a new file for writing and makes its parent folders, unless
+	// o.NoParents. Without o.Overwrite an existing path is fs.ErrExist. When ctx ends, the writer's
 	// methods fail. The file may be seen by others before Close; use Publish for
 	// what must appear whole.
 	Create(ctx context.Context, path string, o CreateOptions) (Writer, error)
@@ -33,9 +33,10 @@ type FS interface {
 	// Mkdir makes a folder and its parents; an existing folder is no error.
 	Mkdir(ctx context.Context, path string, perm fs.FileMode) error
 	// MkdirExclusive makes a folder that must not exist yet (fs.ErrExist when it
-	// does), and its parents, with permission 0755. Of several callers exactly
-	// one succeeds.
-	MkdirExclusive(ctx context.Context, path string) error
+	// does) in one that must (fs.ErrNotExist when it does not, so that what was
+	// removed meanwhile does not come back). Of several callers exactly one
+	// succeeds.
+	MkdirExclusive(ctx context.Context, path string, perm fs.FileMode) error
 	// Delete removes a file or, with recursive, a folder and all in it. An
 	// absent path is no error; a folder that is not empty is one without
 	// recursive.
@@ -51,6 +52,9 @@ type FS interface {
 type CreateOptions struct {
 	// Overwrite empties an existing file instead of failing.
 	Overwrite bool
+	// NoParents makes it an error (fs.ErrNotExist) that the folder of the file is
+	// missing: what somebody removed does not come back.
+	NoParents bool
 	// Perm are the permission bits; 0 means 0644.
 	Perm fs.FileMode
 	// Replication is the number of copies (HDFS only); 0 means the default of

@@ -209,12 +209,12 @@ func (h *HDFS) rename(ctx context.Context, op, from, to string, overwrite bool) 
 
 // Mkdir makes a folder and its parents; see FS.
 func (h *HDFS) Mkdir(ctx context.Context, p string, perm fs.FileMode) error {
-	return h.mkdirs(ctx, p, perm)
+	return h.mkdirs(ctx, p, perm, true)
 }
 
-func (h *HDFS) mkdirs(ctx context.Context, p string, perm fs.FileMode) error {
+func (h *HDFS) mkdirs(ctx context.Context, p string, perm fs.FileMode, parents bool) error {
 	req := &hdfsproto.MkdirsRequestProto{
-		Src: proto.String(p), CreateParent: proto.Bool(true),
+		Src: proto.String(p), CreateParent: proto.Bool(parents),
 		Masked: &hdfsproto.FsPermissionProto{Perm: proto.Uint32(uint32(perm.Perm()))},
 	}
 	resp := &hdfsproto.MkdirsResponseProto{}
@@ -230,14 +230,14 @@ func (h *HDFS) mkdirs(ctx context.Context, p string, perm fs.FileMode) error {
 // MkdirExclusive makes a folder that must not exist; see FS. The NameNode has
 // no such call (mkdirs succeeds on an existing folder), but its rename without
 // overwriting is exclusive: a folder of a random name is made and renamed.
-func (h *HDFS) MkdirExclusive(ctx context.Context, p string) error {
+func (h *HDFS) MkdirExclusive(ctx context.Context, p string, perm fs.FileMode) error {
 	if _, err := h.status(ctx, "mkdir", p); err == nil {
 		return &Error{Op: "mkdir", Path: h.URI(p), Err: fs.ErrExist}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	temporary := path.Join(path.Dir(p), temporaryName(path.Base(p)))
-	if err := h.mkdirs(ctx, temporary, 0o755); err != nil {
+	if err := h.mkdirs(ctx, temporary, perm, false); err != nil {
 		return err
 	}
 	err := h.rename(ctx, "mkdir", temporary, p, false)

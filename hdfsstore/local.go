@@ -43,7 +43,7 @@ func (Local) Create(ctx context.Context, path string, o CreateOptions) (Writer, 
 		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	}
 	f, err := os.OpenFile(path, flags, o.perm())
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !o.NoParents {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return nil, localError("create", path, err)
 		}
@@ -338,18 +338,11 @@ func (Local) Mkdir(ctx context.Context, path string, perm fs.FileMode) error {
 }
 
 // MkdirExclusive makes a folder that must not exist; see FS.
-func (Local) MkdirExclusive(ctx context.Context, path string) error {
+func (Local) MkdirExclusive(ctx context.Context, path string, perm fs.FileMode) error {
 	if err := ctx.Err(); err != nil {
 		return wrap("mkdir", path, err)
 	}
-	err := os.Mkdir(path, 0o755)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return localError("mkdir", path, err)
-		}
-		err = os.Mkdir(path, 0o755)
-	}
-	if err != nil {
+	if err := os.Mkdir(path, perm); err != nil {
 		return localError("mkdir", path, err)
 	}
 	return localError("mkdir", path, syncFolder(filepath.Dir(path)))

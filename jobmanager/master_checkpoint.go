@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"time"
 
 	"goflink/control"
@@ -66,7 +67,7 @@ func (m *master) prepare(a checkpoint.Prepare) {
 		ev := checkpoint.Prepared{ID: a.ID, Dir: a.Dir}
 		fsys, path, err := m.jm.o.Files.For(a.Dir)
 		if err == nil {
-			err = fsys.MkdirExclusive(ctx, path)
+			err = makeExclusive(ctx, fsys, path)
 		}
 		ev.Exists = errors.Is(err, fs.ErrExist)
 		if !ev.Exists {
@@ -74,6 +75,18 @@ func (m *master) prepare(a checkpoint.Prepare) {
 		}
 		return func() { m.check(ev) }
 	})
+}
+
+// makeExclusive makes the folder of a checkpoint, which must be new, and what it
+// lies in.
+func makeExclusive(ctx context.Context, fsys hdfsstore.FS, dir string) error {
+	err := fsys.MkdirExclusive(ctx, dir, 0o755)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = fsys.Mkdir(ctx, path.Dir(dir), 0o755); err == nil {
+			err = fsys.MkdirExclusive(ctx, dir, 0o755)
+		}
+	}
+	return err
 }
 
 func (m *master) trigger(a checkpoint.Trigger) {

@@ -292,8 +292,8 @@ func (f *FS) Mkdir(ctx context.Context, p string, perm fs.FileMode) error {
 }
 
 // MkdirExclusive makes a folder that must not exist; see hdfsstore.FS.
-func (f *FS) MkdirExclusive(ctx context.Context, p string) error {
-	return f.do(ctx, "mkdir", func() error { return f.inner.MkdirExclusive(ctx, p) }, p)
+func (f *FS) MkdirExclusive(ctx context.Context, p string, perm fs.FileMode) error {
+	return f.do(ctx, "mkdir", func() error { return f.inner.MkdirExclusive(ctx, p, perm) }, p)
 }
 
 // Delete removes a path; see hdfsstore.FS.

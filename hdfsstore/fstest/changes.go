@@ -101,23 +101,28 @@ func replace(t *test) {
 func mkdir(t *test) {
 	t.no(t.fs.Mkdir(t.ctx, t.path("a/b/c"), 0o755))
 	t.no(t.fs.Mkdir(t.ctx, t.path("a/b/c"), 0o755))
-	t.is(t.fs.MkdirExclusive(t.ctx, t.path("a/b/c")), fs.ErrExist)
-	t.no(t.fs.MkdirExclusive(t.ctx, t.path("x/y")))
+	t.is(t.fs.MkdirExclusive(t.ctx, t.path("a/b/c"), 0o755), fs.ErrExist)
+	t.is(t.fs.MkdirExclusive(t.ctx, t.path("x/y"), 0o755), fs.ErrNotExist)
+	t.no(t.fs.MkdirExclusive(t.ctx, t.path("x"), 0o755))
+	t.no(t.fs.MkdirExclusive(t.ctx, t.path("x/y"), 0o700))
 	t.lists(t.path("a/b"), "c")
 	t.lists(t.path("x"), "y")
 	t.write("file", nil, hdfsstore.CreateOptions{})
-	t.is(t.fs.MkdirExclusive(t.ctx, t.path("file")), fs.ErrExist)
+	t.is(t.fs.MkdirExclusive(t.ctx, t.path("file"), 0o755), fs.ErrExist)
 	if err := t.fs.Mkdir(t.ctx, t.path("file/below"), 0o755); err == nil {
 		t.Fatal("a folder was made below a file")
 	}
+	_, err := t.fs.Create(t.ctx, t.path("gone/file"), hdfsstore.CreateOptions{NoParents: true})
+	t.is(err, fs.ErrNotExist)
 }
 
 func mkdirRace(t *test) {
+	t.no(t.fs.Mkdir(t.ctx, t.dir, 0o755))
 	var won atomic.Int32
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			err := t.fs.MkdirExclusive(t.ctx, t.path("dir"))
+			err := t.fs.MkdirExclusive(t.ctx, t.path("dir"), 0o755)
 			if err == nil {
 				won.Add(1)
 			} else if !errors.Is(err, fs.ErrExist) {

@@ -128,8 +128,10 @@ func (m *FS) Create(ctx context.Context, p string, o hdfsstore.CreateOptions) (h
 		n.perm = hdfsstore.DefaultPerm
 	}
 	err := m.locked(ctx, "create", p, func() error {
-		if err := m.makeAll(path.Dir(p), 0o755); err != nil {
-			return err
+		if !o.NoParents {
+			if err := m.makeAll(path.Dir(p), 0o755); err != nil {
+				return err
+			}
 		}
 		dir, name, err := m.parent(p)
 		if err != nil {
@@ -309,11 +311,8 @@ func (m *FS) Mkdir(ctx context.Context, p string, perm fs.FileMode) error {
 }
 
 // MkdirExclusive makes a folder that must not exist; see hdfsstore.FS.
-func (m *FS) MkdirExclusive(ctx context.Context, p string) error {
+func (m *FS) MkdirExclusive(ctx context.Context, p string, perm fs.FileMode) error {
 	return m.locked(ctx, "mkdir", p, func() error {
-		if err := m.makeAll(path.Dir(p), 0o755); err != nil {
-			return err
-		}
 		dir, name, err := m.parent(p)
 		if err != nil {
 			return err
@@ -321,7 +320,7 @@ func (m *FS) MkdirExclusive(ctx context.Context, p string) error {
 		if dir.dir[name] != nil {
 			return fs.ErrExist
 		}
-		dir.dir[name] = folder(0o755)
+		dir.dir[name] = folder(perm)
 		return nil
 	})
 }

@@ -208,9 +208,18 @@ func (p *Process) Wait(limit time.Duration) Result {
 		p.bed.T.Fatalf("%s did not end within %v\nstdout:\n%s\nstderr:\n%s", p.line, limit, stdout, stderr)
 	}
 	stdout, stderr := p.Output()
-	r := Result{Line: p.line, Code: p.cmd.ProcessState.ExitCode(), Stdout: stdout, Stderr: stderr, Took: p.took}
+	r := Result{Line: p.line, Code: shellCode(p.cmd.ProcessState), Stdout: stdout, Stderr: stderr, Took: p.took}
 	p.bed.T.Logf("$ %s  [exit code %d, %.1f s]", r.Line, r.Code, r.Took.Seconds())
 	return r
+}
+
+// shellCode is the exit code as a shell tells it: 128 and the signal for a
+// process that a signal ended, as Ctrl-C does before a program handles it.
+func shellCode(state *os.ProcessState) int {
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return state.ExitCode()
 }
 
 // Eventually polls until ok is true, and ends the test when that takes longer

@@ -17,6 +17,9 @@ import (
 // takes the next free number. It returns what earlier attempts left. ErrFenced
 // means that a higher attempt exists.
 //
+// The folder that dir lies in must exist: an application that was killed and
+// whose folder was removed must not bring it back while it ends.
+//
 // Any other error leaves the store as good as it was: the next attempt finds all
 // of it. The same attempt cannot be opened twice.
 func Open(ctx context.Context, fsys hdfsstore.FS, dir string, attempt int64, o Options) (*Store, *Recovered, error) {
@@ -25,7 +28,7 @@ func Open(ctx context.Context, fsys hdfsstore.FS, dir string, attempt int64, o O
 	}
 	s := &Store{fs: fsys, dir: path.Clean(dir), o: o.withDefaults()}
 	s.mu.jobs = map[string]*entry{}
-	if err := fsys.Mkdir(ctx, s.dir, 0o700); err != nil {
+	if err := s.makeFolder(ctx, s.dir); err != nil {
 		return nil, nil, fmt.Errorf("recovery store: %w", err)
 	}
 	taking := &opening{s: s, core: takeover{attempt: attempt}}
@@ -36,6 +39,15 @@ func Open(ctx context.Context, fsys hdfsstore.FS, dir string, attempt int64, o O
 	s.o.Logger.Info("took over the recovery store", "dir", hdfsstore.URI(fsys, dir), "epoch", s.epoch,
 		"from", recovered.From, "jobs", len(recovered.Jobs), "results", len(recovered.Results))
 	return s, recovered, nil
+}
+
+// makeFolder makes a folder, but none that it lies in. It may be there already.
+func (s *Store) makeFolder(ctx context.Context, dir string) error {
+	err := s.fs.MkdirExclusive(ctx, dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
 }
 
 // opening carries out the take-over that its core decides.
@@ -100,7 +112,7 @@ func listFolders(ctx context.Context, fsys hdfsstore.FS, dir string) ([]folder, 
 }
 
 func (t *opening) claim(ctx context.Context, n int64) (event, error) {
-	err := t.s.fs.MkdirExclusive(ctx, path.Join(t.s.dir, epochName(openPrefix, n)))
+	err := t.s.fs.MkdirExclusive(ctx, path.Join(t.s.dir, epochName(openPrefix, n)), 0o700)
 	if errors.Is(err, fs.ErrExist) {
 		return claimDone{existed: true}, nil
 	}
@@ -145,7 +157,11 @@ func (t *opening) write(ctx context.Context, n int64) (event, error) {
 	s := t.s
 	s.epoch, s.folder = n, path.Join(s.dir, epochName(openPrefix, n))
 	s.temporary = path.Join(s.dir, epochName(temporaryPrefix, n))
-	temporary, err := s.writeTemporary(ctx, t.found.snapshot(0))
+	err := s.makeFolder(ctx, s.temporary)
+	var temporary string
+	if err == nil {
+		temporary, err = s.writeTemporary(ctx, t.found.snapshot(0))
+	}
 	if err == nil {
 		err = s.settle(ctx, temporary, recordName{kind: kindSnapshot}.in(s.folder), false)
 	}

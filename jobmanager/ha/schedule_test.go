@@ -92,9 +92,9 @@ func (g gated) Mkdir(ctx context.Context, p string, perm iofs.FileMode) error {
 	return g.FS.Mkdir(ctx, p, perm)
 }
 
-func (g gated) MkdirExclusive(ctx context.Context, p string) error {
+func (g gated) MkdirExclusive(ctx context.Context, p string, perm iofs.FileMode) error {
 	g.a.gate("mkdir", p)
-	return g.FS.MkdirExclusive(ctx, p)
+	return g.FS.MkdirExclusive(ctx, p, perm)
 }
 
 func (g gated) Delete(ctx context.Context, p string, recursive bool) error {
@@ -134,7 +134,7 @@ type world struct {
 	errs  map[int64]error // what ended the attempt
 }
 
-const dirOfModel = "/ha/cluster"
+const dirOfModel = "/cluster"
 
 func quiet() Options { return Options{Logger: slog.New(slog.DiscardHandler)} }
 

@@ -74,9 +74,9 @@ func (s *stopping) Mkdir(ctx context.Context, p string, perm fs.FileMode) error 
 	return s.FS.Mkdir(ctx, p, perm)
 }
 
-func (s *stopping) MkdirExclusive(ctx context.Context, p string) error {
+func (s *stopping) MkdirExclusive(ctx context.Context, p string, perm fs.FileMode) error {
 	s.step()
-	return s.FS.MkdirExclusive(ctx, p)
+	return s.FS.MkdirExclusive(ctx, p, perm)
 }
 
 func (s *stopping) Delete(ctx context.Context, p string, recursive bool) error {

@@ -223,7 +223,7 @@ func (s *Store) writeTemporary(ctx context.Context, record *hapb.Record) (string
 	if err != nil {
 		return "", err
 	}
-	o := hdfsstore.CreateOptions{Perm: 0o600}
+	o := hdfsstore.CreateOptions{Perm: 0o600, NoParents: true}
 	name, err := hdfsstore.WriteTemporary(ctx, s.fs, s.temporary, o, func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err

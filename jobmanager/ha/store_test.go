@@ -108,7 +108,7 @@ func TestLife(t *testing.T) {
 	is(t, err, ErrFenced)
 	ok(t, s3.Close(ctx, true), s3.Close(ctx, true))
 	is(t, s3.PutJob(ctx, "ee", nil), errClosed)
-	if dump := m.Dump(); dump != "/\n/ha/\n" {
+	if dump := m.Dump(); dump != "/\n" {
 		t.Fatalf("left behind:\n%s", dump)
 	}
 }
@@ -379,4 +379,23 @@ func FuzzNames(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestFolderIsGone: the folder of an application that was killed does not come
+// back while its ApplicationMaster ends.
+func TestFolderIsGone(t *testing.T) {
+	ctx, m := t.Context(), memfs.New()
+	if _, _, err := Open(ctx, m, "/app/ha", 1, quiet()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("opened in a folder that is not there: %v", err)
+	}
+	ok(t, m.Mkdir(ctx, "/app", 0o700))
+	s, _, err := Open(ctx, m, "/app/ha", 1, quiet())
+	ok(t, err)
+	ok(t, m.Delete(ctx, "/app", true))
+	if err := s.PutJob(ctx, "aa", []byte("graph")); !errors.Is(err, ErrFenced) {
+		t.Errorf("a job was put where the store had been removed: %v", err)
+	}
+	if list, err := m.List(ctx, "/"); err != nil || len(list) > 0 {
+		t.Errorf("what was removed is back: %v, %v", list, err)
+	}
 }
