@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -55,6 +56,9 @@ func newCluster(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	c.id = app.ID
+	if err := os.Mkdir(filepath.Join(c.dir, "app"), 0o700); err != nil { // the client's work
+		t.Fatal(err)
+	}
 	_, err = c.client.Submit(ctx, yarnrpc.Submission{ID: c.id, Name: "test", Queue: "default",
 		Resource: yarnrpc.Resource{MemoryMB: 1024, VCores: 1}, AM: yarnrpc.LaunchContext{Command: "true"}, MaxAttempts: 2})
 	if err != nil {
