@@ -90,6 +90,12 @@ torture-yarn: build prepare ## kill processes on YARN: KILLS=100, SEED= to repea
 bench-yarn: build prepare ## time and memory of jobs on YARN, as a table: RUNS=5, GOFLINK_BENCH_FLINK=a real Flink's folder
 	RUNS=$(RUNS) go test -tags bench -count=1 -timeout 0 -v ./benchmark/yarn
 
+.PHONY: bench
+bench: build ## tasks beside a real Flink's, as a table: ROUNDS=3 WARMUP=20s MEASURE=60s JOBS=windowed,keyed
+	@$(need_java)
+	@benchmark/flink/install
+	go test -tags bench -count=1 -timeout 0 -v ./benchmark/engine
+
 .PHONY: dist
 dist: build ## dist/goflink-VERSION-linux-ARCH.tar.gz: bin/ conf/ examples/
 	@rm -rf dist/$(DIST) && mkdir -p dist/$(DIST)/bin dist/$(DIST)/conf dist/$(DIST)/examples

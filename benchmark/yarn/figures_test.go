@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"goflink/benchmark/figures"
 	"goflink/internal/hadooptest"
 	"goflink/internal/testbed"
 )
@@ -44,15 +45,15 @@ func TestFigures(t *testing.T) {
 	} else {
 		cluster = hadooptest.Start(t, hadooptest.Options{Nodes: 2, Settings: map[string]string{"yarn.nodemanager.delete.debug-delay-sec": "600"}})
 	}
-	into := &table{}
+	into := &figures.Table{}
 	measure(t, cluster, ours{}, into)
 	if home := os.Getenv("GOFLINK_BENCH_FLINK"); home != "" {
 		measure(t, cluster, &peer{home: home}, into)
 	}
-	fmt.Printf("\n%d runs each, medians; %d CPUs\n\n%s\n", runs, cpus(), into.text())
+	fmt.Printf("\n%d runs each, medians; %d CPUs\n\n%s\n", runs, cpus(), into.Text())
 }
 
-func measure(t *testing.T, cluster *hadooptest.Cluster, who product, into *table) {
+func measure(t *testing.T, cluster *hadooptest.Cluster, who product, into *figures.Table) {
 	t.Run(who.name(), func(t *testing.T) {
 		b := &bench{Bed: testbed.New(t, testbed.Options{Hadoop: cluster}), who: who, into: into}
 		who.prepare(b.Bed)
@@ -67,11 +68,11 @@ func measure(t *testing.T, cluster *hadooptest.Cluster, who product, into *table
 type bench struct {
 	*testbed.Bed
 	who  product
-	into *table
+	into *figures.Table
 	over []string // applications that were measured
 }
 
-func (b *bench) add(figure, value, want string) { b.into.add(b.who.name(), figure, value, want) }
+func (b *bench) add(figure, value, want string) { b.into.Add(b.who.name(), figure, value, want) }
 
 // newest waits for the application that a command has just submitted.
 func (b *bench) newest() string {
@@ -119,7 +120,7 @@ func (b *bench) submissions(mode string, command ...string) {
 		b.KillApplication(id)
 		b.AwaitEnd(id, "KILLED", time.Minute)
 	}
-	b.add(mode+": submission to all tasks running", spread(all), wantRunning)
+	b.add(mode+": submission to all tasks running", figures.Seconds(all), wantRunning)
 	for _, s := range medians(steps) {
 		b.add("    "+mode+": "+s.name, s.took.Round(time.Millisecond).String(), "")
 	}
@@ -209,7 +210,7 @@ func (b *bench) onSession() {
 		}
 	}
 	b.add("session: flink run WordCount, the first (starts a TaskManager)", first.Round(10*time.Millisecond).String(), "")
-	b.add("session: flink run WordCount, the following", spread(later), wantSession)
+	b.add("session: flink run WordCount, the following", figures.Seconds(later), wantSession)
 	b.who.session(b.Bed, "stop\n", "-id", id).Wait(time.Minute).OK(b.T)
 	b.AwaitEnd(id, "SUCCEEDED", time.Minute)
 }
@@ -244,7 +245,7 @@ func (b *bench) recovery() {
 		})
 		took = append(took, time.Since(begin))
 	}
-	b.add("SIGKILL of a TaskManager to all tasks running", spread(took), wantRecovery)
+	b.add("SIGKILL of a TaskManager to all tasks running", figures.Seconds(took), wantRecovery)
 	// So that it removes its folder.
 	b.who.flink(b.Bed, "cancel", "-t", "yarn-per-job", "-Dyarn.application.id="+id, job).Wait(time.Minute).OK(b.T)
 	b.AwaitEnd(id, "KILLED", time.Minute)

@@ -3,15 +3,12 @@
 package yarn
 
 import (
-	"cmp"
-	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"goflink/benchmark/figures"
 	"goflink/internal/testbed"
 )
 
@@ -106,58 +103,9 @@ func medians(all []timeline) timeline {
 		for _, t := range all {
 			times = append(times, t[i].took)
 		}
-		out = append(out, step{s.name, median(times)})
+		out = append(out, step{s.name, figures.Median(times)})
 	}
 	return out
 }
 
-func median[T cmp.Ordered](list []T) T {
-	list = slices.Sorted(slices.Values(list))
-	return list[len(list)/2]
-}
-
-// spread is a median with the extremes.
-func spread(list []time.Duration) string {
-	r := func(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()) }
-	return fmt.Sprintf("%s s (%s to %s)", r(median(list)), r(slices.Min(list)), r(slices.Max(list)))
-}
-
 func cpus() int { return runtime.NumCPU() }
-
-// table is what was measured: a row a figure, a column a product.
-type table struct {
-	rows  []*row
-	names []string
-}
-
-type row struct {
-	figure, want string
-	values       map[string]string
-}
-
-func (t *table) add(name, figure, value, want string) {
-	if !slices.Contains(t.names, name) {
-		t.names = append(t.names, name)
-	}
-	i := slices.IndexFunc(t.rows, func(r *row) bool { return r.figure == figure })
-	if i < 0 {
-		t.rows = append(t.rows, &row{figure, want, map[string]string{}})
-		i = len(t.rows) - 1
-	}
-	t.rows[i].values[name] = value
-}
-
-func (t *table) text() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "figure\t%s\tasked\n", strings.Join(t.names, "\t"))
-	for _, r := range t.rows {
-		fmt.Fprint(w, r.figure)
-		for _, n := range t.names {
-			fmt.Fprintf(w, "\t%s", r.values[n])
-		}
-		fmt.Fprintf(w, "\t%s\n", r.want)
-	}
-	_ = w.Flush() // into memory
-	return b.String()
-}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -61,6 +62,26 @@ func (b *Bed) InRole(app, role string) []Proc {
 // side of YARN.
 func (b *Bed) marked() []Proc {
 	return scan(func(_ int, env map[string]string, _ string) bool { return env[marker] == b.Name })
+}
+
+// Started lists the living processes that the test's commands have started on
+// this side of YARN, workers and coordinators (whose environment is their own)
+// among them.
+func (b *Bed) Started() []Proc {
+	all := scan(func(int, map[string]string, string) bool { return true })
+	ours := map[int]bool{}
+	for _, p := range b.marked() {
+		ours[p.PID] = true
+	}
+	for grown := true; grown; {
+		grown = false
+		for _, p := range all {
+			if !ours[p.PID] && ours[p.Parent] {
+				ours[p.PID], grown = true, true
+			}
+		}
+	}
+	return slices.DeleteFunc(all, func(p Proc) bool { return !ours[p.PID] })
 }
 
 // scan lists the living processes that match.

@@ -1,0 +1,130 @@
+// Command jobs holds the programs that benchmark/engine measures; -c picks one.
+// Each has a twin in benchmark/flink/jobs that does the same on Flink: record i
+// of all subtasks together has the key mix(i) mod keys and the event time
+// i*1000/rate milliseconds, and what comes out is thrown away.
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"goflink/stream"
+)
+
+func main() {
+	stream.Register("WindowedCount", windowed(func(c *settings) stream.Assigner { return stream.Tumbling(c.window) }))
+	stream.Register("SlidingCount", windowed(func(c *settings) stream.Assigner { return stream.Sliding(c.window, c.slide) }))
+	stream.Register("SessionCount", windowed(func(c *settings) stream.Assigner { return stream.Session(c.gap) }))
+	stream.Register("KeyedCount", keyedCount)
+	stream.Register("Latency", latency)
+	stream.Register("Shuffle", shuffle)
+	stream.Start()
+}
+
+// settings are the arguments that the programs share.
+type settings struct {
+	keys  uint64
+	rate  int64   // events per second of event time
+	speed float64 // events per second of processing time; 0: as fast as it goes
+	// of windows
+	window, slide, gap time.Duration
+	report             string // file for measured latencies
+}
+
+func arguments(p *stream.Params) (*settings, error) {
+	keys, err1 := p.Int64("keys", 100_000)
+	rate, err2 := p.Int64("rate", 1_000_000)
+	speed, err3 := p.Float("speed", 0)
+	window, err4 := p.Int64("window-ms", 1000)
+	slide, err5 := p.Int64("slide-ms", 1000)
+	gap, err6 := p.Int64("gap-ms", 200)
+	for _, err := range []error{err1, err2, err3, err4, err5, err6} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	if keys < 1 || rate < 1 {
+		return nil, fmt.Errorf("--keys %d and --rate %d must be positive", keys, rate)
+	}
+	ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
+	return &settings{keys: uint64(keys), rate: rate, speed: speed, window: ms(window), slide: ms(slide), gap: ms(gap), report: p.Get("report", "")}, nil
+}
+
+// mix is the finaliser of splitmix64: neighbours become unlike each other.
+func mix(z uint64) uint64 {
+	z += 0x9E3779B97F4A7C15
+	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9
+	z = (z ^ (z >> 27)) * 0x94D049BB133111EB
+	return z ^ (z >> 31)
+}
+
+type event struct {
+	Key  int64
+	Time int64
+}
+
+func events(env *stream.Env, c *settings) stream.Stream[event] {
+	src := stream.GeneratorSource(-1, c.speed, func(i int64) event {
+		return event{Key: int64(mix(uint64(i)) % c.keys), Time: i * 1000 / c.rate}
+	})
+	ws := stream.BoundedOutOfOrderness[event](time.Second).WithTimestamps(func(e event) int64 { return e.Time })
+	return stream.From(env, src, ws, stream.UID("events"))
+}
+
+func byKey(s stream.Stream[event]) stream.Keyed[int64, event] {
+	return stream.KeyBy(s, func(e event) int64 { return e.Key })
+}
+
+// windowed counts by key in windows.
+func windowed(assigner func(c *settings) stream.Assigner) func(env *stream.Env) error {
+	return func(env *stream.Env) error {
+		c, err := arguments(env.Params())
+		if err != nil {
+			return err
+		}
+		stream.Count(byKey(events(env, c)).Window(assigner(c)), stream.UID("counts")).Discard()
+		return nil
+	}
+}
+
+// keyedCount emits the running count of each key.
+func keyedCount(env *stream.Env) error {
+	c, err := arguments(env.Params())
+	if err != nil {
+		return err
+	}
+	keys := stream.Generate(env, -1, c.speed, func(i int64) int64 { return int64(mix(uint64(i)) % c.keys) }, stream.UID("keys"))
+	counts := stream.Run(stream.KeyBy(keys, func(k int64) int64 { return k }), newCounter, stream.UID("counter"))
+	counts.Discard()
+	return nil
+}
+
+type count struct{ Key, N int64 }
+
+type counter struct{ n stream.Value[int64] }
+
+func newCounter(s *stream.Setup[int64]) *counter { return &counter{stream.NewValue[int64](s, "count")} }
+
+// OnRecord adds one to the key's count.
+func (c *counter) OnRecord(ctx *stream.Ctx[int64], _ int64, out *stream.Out[count]) error {
+	n, _ := c.n.Ptr()
+	*n++
+	out.Emit(count{ctx.Key, *n})
+	return nil
+}
+
+type wide struct {
+	A, B int64
+	C    float64
+	D    string
+}
+
+// shuffle sends records to other processes and drops them there.
+func shuffle(env *stream.Env) error {
+	if _, err := arguments(env.Params()); err != nil {
+		return err
+	}
+	src := stream.Generate(env, -1, 0, func(i int64) wide { return wide{i, i * 31, float64(i) / 3, "sixteen bytes it"} }, stream.UID("records"))
+	src.Rebalance().Discard()
+	return nil
+}
