@@ -99,6 +99,16 @@ func (v *Valve) released(wm int64) (out int64, advanced, statusChanged bool) {
 	return v.out, advanced, v.allIdle()
 }
 
+// Over is true once every channel has ended.
+func (v *Valve) Over() bool {
+	for i := range v.channels {
+		if !v.channels[i].ended {
+			return false
+		}
+	}
+	return true
+}
+
 // allIdle reports idleness only when a channel still goes on: an input whose
 // channels have all ended is not idle, it is over.
 func (v *Valve) allIdle() bool {

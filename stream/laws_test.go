@@ -28,7 +28,7 @@ type law struct {
 
 const step = 10 // milliseconds between events
 
-func laws() []law { return append(statelessLaws(), keyedLaws()...) }
+func laws() []law { return slices.Concat(statelessLaws(), keyedLaws(), twoInputLaws()) }
 
 func statelessLaws() []law {
 	return []law{

@@ -1,0 +1,81 @@
+package stream_test
+
+import (
+	"strings"
+	"testing"
+
+	"goflink/stream"
+)
+
+// vertexNames are the names of a program's vertices that do not begin with a
+// source.
+func vertexNames(p *stream.Program) (names []string) {
+	for _, v := range p.JobGraph().Vertices {
+		if !strings.HasPrefix(v.Name, "Source: ") {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
+
+type coFunc struct{}
+
+func (coFunc) OnFirst(_ *stream.Ctx[stream.NoKey], e event, out *stream.Out[string]) error {
+	return nil
+}
+
+func (coFunc) OnSecond(_ *stream.Ctx[stream.NoKey], n int64, out *stream.Out[string]) error {
+	return nil
+}
+
+func newCoFunc(*stream.Setup[stream.NoKey]) coFunc { return coFunc{} }
+
+// TestTwoInputNames: the operators have Flink's names and head a chain of their
+// own, even at the parallelism of what they read.
+func TestTwoInputNames(t *testing.T) {
+	p := program(t, func(env *stream.Env) {
+		env.SetParallelism(1)
+		s := stream.Map(stream.FromValues(env, event{}), func(e event) event { return e })
+		n := stream.Map(s, func(e event) int64 { return e.N })
+		show(stream.CoMap(stream.Connect(s, n), key, func(int64) string { return "" }, stream.UID("m"))).Discard()
+		stream.CoFlatMap(stream.Connect(s, n), func(event, *stream.Out[int]) error { return nil }, func(int64, *stream.Out[int]) error { return nil }, stream.UID("f")).Discard()
+		stream.CoProcess(stream.Connect(s, n), newCoFunc, stream.UID("p")).Discard()
+		stream.CoRun(stream.ConnectKeyed(stream.KeyBy(s, key), stream.KeyBy(s, key)), newCoBuckets, stream.UID("k")).Discard(stream.Name("end"))
+	})
+	want := "Co-Map -> show -> Sink: Discard; Co-Flat Map -> Sink: Discard; Co-Process -> Sink: Discard; Co-Keyed-Process -> Sink: end"
+	if got := strings.Join(vertexNames(p), "; "); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+type badCoTimer struct{ coBuckets }
+
+func (badCoTimer) OnTimer(int64) error { return nil }
+
+// TestTwoInputErrors: wrong use is reported when the graph is built.
+func TestTwoInputErrors(t *testing.T) {
+	env, other := stream.NewEnv(stream.Settings{}), stream.NewEnv(stream.Settings{})
+	s, foreign := stream.FromValues(env, event{}), stream.FromValues(other, event{})
+	stream.CoMap(stream.Connect(s, foreign), key, key).Discard()
+	k := stream.KeyBy(s, key)
+	stream.CoRun(stream.ConnectKeyed(k, k), func(s *stream.Setup[string]) badCoTimer { return badCoTimer{newCoBuckets(s)} }, stream.Name("bad timer")).Discard()
+	stream.CoMap(stream.Connect(s, s), func(event) func() { return nil }, func(event) func() { return nil })
+	expectErrors(t, env, `"Co-Map": it connects streams of two environments`, `"bad timer"`, "OnTimer is func(", "func()")
+}
+
+// expectErrors wants each of these in the errors of a program.
+func expectErrors(t *testing.T, env *stream.Env, want ...string) {
+	t.Helper()
+	_, err := env.Program()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, w := range want {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("no %q in:\n%v", w, err)
+		}
+	}
+	if n := strings.Count(err.Error(), "connect_test.go:"); n < len(strings.Split(err.Error(), "\n")) {
+		t.Errorf("%d of the lines name the caller:\n%v", n, err)
+	}
+}
