@@ -1,7 +1,5 @@
 package state
 
-import "goflink/codec"
-
 // Reducing keeps one value per key and namespace, into which values are folded as they come.
 type Reducing[V any] struct {
 	v Value[V]
@@ -52,8 +50,8 @@ type Aggregating[In, Acc, Out any] struct {
 }
 
 // NewAggregating declares an aggregating state; its accumulator is kept as a value state.
-func NewAggregating[K comparable, In, Acc, Out any](k *Keyed[K], name string, c codec.Codec[Acc], a Aggregator[In, Acc, Out]) (*Aggregating[In, Acc, Out], error) {
-	v, err := NewValue(k, Desc[Acc]{Name: name, Codec: c})
+func NewAggregating[K comparable, In, Acc, Out any](k *Keyed[K], d Desc[Acc], a Aggregator[In, Acc, Out]) (*Aggregating[In, Acc, Out], error) {
+	v, err := NewValue(k, d)
 	if err != nil {
 		return nil, err
 	}

@@ -201,7 +201,7 @@ func TestMerging(t *testing.T) {
 		v := must[state.Value[string]](t)(state.NewValue(k, state.Desc[string]{Name: "v"}))
 		l := must[state.List[int]](t)(state.NewList(k, state.Desc[int]{Name: "l"}))
 		r := must[*state.Reducing[int]](t)(state.NewReducing(k, state.Desc[int]{Name: "r"}, func(a, b int) int { return a + b }))
-		a := must[*state.Aggregating[int, []int, int]](t)(state.NewAggregating(k, "a", nil, state.Aggregator[int, []int, int]{
+		a := must[*state.Aggregating[int, []int, int]](t)(state.NewAggregating(k, state.Desc[[]int]{Name: "a"}, state.Aggregator[int, []int, int]{
 			Create: func() []int { return []int{} }, Add: func(acc *[]int, in int) { *acc = append(*acc, in) },
 			Result: func(acc *[]int) int { return len(*acc) }, Merge: func(a, b []int) []int { return append(a, b...) },
 		}))

@@ -40,6 +40,14 @@ func (f plainFunc) OnRecord(_ *stream.Ctx[stream.NoKey], e event, out *stream.Ou
 	return nil
 }
 
+// hiddenAcc has an accumulator that cannot be encoded.
+type hiddenAcc struct{}
+
+func (hiddenAcc) New() struct{ n int }                           { return struct{ n int }{} }
+func (hiddenAcc) Add(a struct{ n int }, _ event) struct{ n int } { return a }
+func (hiddenAcc) Merge(a, _ struct{ n int }) struct{ n int }     { return a }
+func (hiddenAcc) Result(a struct{ n int }) int                   { return a.n }
+
 // TestGraphErrors: wrong use is reported with the caller's line, all of it.
 func TestGraphErrors(t *testing.T) {
 	env := stream.NewEnv(stream.Settings{})
@@ -53,6 +61,8 @@ func TestGraphErrors(t *testing.T) {
 		stream.NewValue[int](s, "twice")
 		stream.NewList[int](s, "twice")
 		stream.NewValue[int](s, "_own")
+		stream.NewReducing[int](s, "unfolded", nil)
+		stream.NewAggregating(s, "hidden", hiddenAcc{})
 		return &buckets{}
 	})
 	stream.Process(s, func(s *stream.Setup[stream.NoKey]) plainFunc {
@@ -74,6 +84,7 @@ func TestGraphErrors(t *testing.T) {
 		"parallelism 0 is below 1", "func()", "OnTimer is func", "chan int", `state "twice" is declared twice`, `state name "_own"`,
 		"state needs a key", "needs a trigger", "must be 1 ms at least", "no trigger and no evictor", "allowed lateness is for",
 		`no side output "nowhere"`, "has parallelism 1 and cannot have 2", "factory panicked when the graph was built: boom",
+		`state "unfolded": a reducing state needs a function`, `state "hidden": accumulator: `, "has the unexported field n",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in:\n%v", want, err)

@@ -28,7 +28,14 @@ type law struct {
 
 const step = 10 // milliseconds between events
 
-func laws() []law { return slices.Concat(statelessLaws(), keyedLaws(), twoInputLaws()) }
+func laws() []law {
+	return slices.Concat(
+		statelessLaws(),
+		keyedLaws(),
+		twoInputLaws(),
+		stateLaws(),
+	)
+}
 
 func statelessLaws() []law {
 	return []law{

@@ -77,7 +77,7 @@ func TestGoBlocksCompile(t *testing.T) {
 	}
 	dir := t.TempDir()
 	replace := map[string]string{}
-	packages := map[string]bool{}
+	packages, programs := map[string]bool{}, map[string]bool{}
 	for i, p := range pages(t) {
 		if slices.ContainsFunc(p.blocks, isGo) && !slices.ContainsFunc(p.blocks, hasMain) {
 			addMain(t, abs, dir, fmt.Sprintf("page%d", i), replace)
@@ -104,7 +104,18 @@ func TestGoBlocksCompile(t *testing.T) {
 			}
 			replace[filepath.Join(abs, "internal", "docs", pkg, name)] = file
 			packages["./internal/docs/"+pkg] = true
+			programs[pkg] = programs[pkg] || strings.Contains(text, "func main()")
 		}
+	}
+	for pkg, complete := range programs {
+		if complete {
+			continue
+		}
+		file := filepath.Join(dir, pkg+".go")
+		if err := os.WriteFile(file, []byte("package main\n\nfunc main() {}\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		replace[filepath.Join(abs, "internal", "docs", pkg, "no_main.go")] = file
 	}
 	build(t, abs, dir, replace, packages)
 }

@@ -189,7 +189,7 @@ func (d *Diff) schema(op *graph.Operator, old, now *graph.State, holds bool) {
 }
 
 // keyedKinds are the states that are divided by key group.
-var keyedKinds = []string{"value", "list", "map", "window", "timers"}
+var keyedKinds = []string{"value", "list", "map", "reducing", "aggregating", "window", "timers"}
 
 func keyed(op *graph.Operator) bool {
 	return slices.ContainsFunc(op.States, func(s *graph.State) bool { return slices.Contains(keyedKinds, s.Kind) })

@@ -1,0 +1,93 @@
+package stream_test
+
+import (
+	"fmt"
+	"strings"
+
+	"goflink/stream"
+)
+
+// stateLaws hold for the kinds of state one by one.
+func stateLaws() []law {
+	return []law{
+		{"reducing and aggregating", func(env *stream.Env, evs []event) stream.Stream[string] {
+			byCell := stream.KeyBy(source(env, evs), func(e event) cell { return cell{e.Key, e.At / 100 * 100} })
+			return stream.Run(byCell, newFolds, stream.UID("folds"))
+		}, bucketed, 20},
+	}
+}
+
+// bucketed is what sums by hundreds of milliseconds look like.
+func bucketed(evs []event) []string {
+	out := windowed(evs, 100, 100, 0)
+	for i := range out {
+		out[i] = strings.ReplaceAll(out[i], "(", "[")
+	}
+	return out
+}
+
+type cell struct {
+	Key   string
+	Start int64
+}
+
+// span is an accumulator that is not flat.
+type span struct {
+	Seen     []int64
+	Min, Max int64
+}
+
+// spans aggregates event times.
+type spans struct{}
+
+func (spans) New() span { return span{Min: 1 << 62} }
+func (spans) Add(a span, e event) span {
+	return span{append(a.Seen, e.N), min(a.Min, e.At), max(a.Max, e.At)}
+}
+func (spans) Merge(a, b span) span {
+	return span{append(a.Seen, b.Seen...), min(a.Min, b.Min), max(a.Max, b.Max)}
+}
+func (spans) Result(a span) string { return fmt.Sprint(len(a.Seen), " ", a.Min, " ", a.Max) }
+
+// folds sums a cell by a reducing state and checks it by an aggregating one.
+type folds struct {
+	sum   stream.Reducing[int64]
+	spans stream.Aggregating[event, span, string]
+	count stream.Value[int64]
+}
+
+func newFolds(s *stream.Setup[cell]) *folds {
+	return &folds{
+		stream.NewReducing(s, "sum", func(a, b int64) int64 { return a + b }),
+		stream.NewAggregating(s, "spans", spans{}),
+		stream.NewValue[int64](s, "count"),
+	}
+}
+
+func (f *folds) OnRecord(ctx *stream.Ctx[cell], e event, out *stream.Out[string]) error {
+	f.sum.Add(e.N)
+	f.spans.Add(e)
+	f.count.Set(f.count.Or(0) + 1)
+	ctx.TimerAt(ctx.Key.Start + 99)
+	return nil
+}
+
+func (f *folds) OnTimer(ctx *stream.Ctx[cell], out *stream.Out[string]) error {
+	n, ok := f.sum.Get()
+	got, ok2 := f.spans.Get()
+	var count, low, high int64
+	if _, err := fmt.Sscan(got, &count, &low, &high); !ok || !ok2 || err != nil {
+		return fmt.Errorf("timer of %v: %q %v %v %w", ctx.Key, got, ok, ok2, err)
+	}
+	if count != f.count.Or(0) || low < ctx.Key.Start || high > ctx.Time {
+		return fmt.Errorf("timer of %v after %d records: %s", ctx.Key, f.count.Or(0), got)
+	}
+	f.sum.Clear()
+	f.spans.Clear()
+	f.count.Clear()
+	if _, left := f.sum.Get(); left {
+		return fmt.Errorf("the sum of %v is still there", ctx.Key)
+	}
+	out.Emit(fmt.Sprintf("[%s,%d,%d,%d)", ctx.Key.Key, ctx.Key.Start, ctx.Key.Start+100, n))
+	return nil
+}
