@@ -1,16 +1,23 @@
 package exchange
 
-// aligner decides when the barriers of all channels have come. It is a pure
-// core: Gate drives it under its lock and does what it says.
+// barriers decides what becomes of the barriers of a task's channels. Both
+// kinds are pure cores: Gate drives them under its lock and does what they say.
+type barriers interface {
+	barrier(ch int, id int64) alignment
+	end(ch int) alignment
+	cancel(id int64) alignment
+}
+
+// aligner is for exactly once: a channel is blocked after its barrier until all
+// others had theirs. One checkpoint is aligned at a time.
 type aligner struct {
-	exactlyOnce bool
-	got         []bool // barrier of cur came
-	ended       []bool
-	waiting     int   // channels that neither ended nor had the barrier of cur
-	running     int   // channels that did not end
-	cur         int64 // checkpoint being aligned, 0: none
-	done        int64 // newest checkpoint that is aligned or given up; no older one will be
-	cancelled   map[int64]bool
+	got       []bool // barrier of cur came
+	ended     []bool
+	waiting   int   // channels that neither ended nor had the barrier of cur
+	running   int   // channels that did not end
+	cur       int64 // checkpoint being aligned, 0: none
+	done      int64 // newest checkpoint that is aligned or given up; no older one will be
+	cancelled map[int64]bool
 }
 
 // maxCancelled bounds the checkpoints that are remembered as cancelled before
@@ -25,10 +32,12 @@ type alignment struct {
 	aligned int64 // all channels had the barrier of this checkpoint
 	aborted int64 // the alignment of this checkpoint was given up
 	forward bool  // aborted is news: tell it downstream
+	// then is what else the step decided, in order, after the above.
+	then []alignment
 }
 
-func newAligner(channels int, exactlyOnce bool) *aligner {
-	return &aligner{exactlyOnce: exactlyOnce, got: make([]bool, channels), ended: make([]bool, channels), running: channels,
+func newAligner(channels int) *aligner {
+	return &aligner{got: make([]bool, channels), ended: make([]bool, channels), running: channels,
 		cancelled: map[int64]bool{}}
 }
 
@@ -53,7 +62,7 @@ func (a *aligner) barrier(ch int, id int64) (r alignment) {
 		r.aligned, r.unblock = a.finish(), true
 		return r
 	}
-	r.block = a.exactlyOnce
+	r.block = true
 	return r
 }
 

@@ -14,14 +14,16 @@ import (
 // The scripts know: new channels=N mode=exactly-once|at-least-once, and step
 // with one "barrier CH ID", "end CH" or "cancel ID" a line.
 func TestAlignerScripts(t *testing.T) {
-	var a *aligner
+	var a barriers
 	datadriven.RunTest(t, "testdata/aligner", func(t *testing.T, d *datadriven.TestData) string {
 		if d.Cmd == "new" {
 			var n int
 			var mode string
 			d.ScanArgs(t, "channels", &n)
 			d.ScanArgs(t, "mode", &mode)
-			a = newAligner(n, mode == "exactly-once")
+			if a = newTracker(n); mode == "exactly-once" {
+				a = newAligner(n)
+			}
 			return ""
 		}
 		var out strings.Builder
@@ -59,6 +61,9 @@ func (r alignment) describe() string {
 	add(r.started, "started")
 	add(r.block, "block")
 	add(r.aligned != 0, fmt.Sprintf("aligned=%d", r.aligned))
+	for _, next := range r.then {
+		s += next.describe()
+	}
 	if s == "" {
 		return " nothing"
 	}
@@ -74,7 +79,7 @@ func TestAlignerRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	for range 500 {
 		n := 1 + r.IntN(4)
-		a := newAligner(n, true)
+		a := newAligner(n)
 		next := make([]int64, n) // next barrier of each channel
 		blocked := make([]bool, n)
 		last := int64(0)

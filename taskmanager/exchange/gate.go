@@ -57,6 +57,12 @@ type GateSource struct {
 	Finished bool
 }
 
+// openBarrier is a barrier that has come on some channels.
+type openBarrier struct {
+	barrier Barrier
+	since   time.Time // of the first
+}
+
 // GateInput is one incoming edge.
 type GateInput struct {
 	Edge    int
@@ -70,7 +76,9 @@ type GateOptions struct {
 	// Subtask is the channels' target.
 	Subtask int
 	Inputs  []GateInput // by Edge.input_index
-	// ExactlyOnce blocks a channel after its barrier until the others had it.
+	// ExactlyOnce blocks a channel after its barrier until the others had it;
+	// else a checkpoint is taken when all had its barrier, and records that came
+	// behind it meanwhile may be processed again after a restore.
 	ExactlyOnce bool
 	// Wake is called, on any goroutine, when Next may have something new.
 	Wake func()
@@ -87,9 +95,8 @@ type Gate struct {
 	reserved int // network buffers
 	mu       sync.Mutex
 	channels []*inputChannel
-	align    *aligner
-	barrier  Barrier
-	since    time.Time // first barrier of the current alignment
+	align    barriers
+	opened   map[int64]openBarrier // checkpoints whose first barrier came
 	ready    fifo[*inputChannel]
 	out      fifo[Item] // decided, not taken yet
 	floating int        // free floating credits
@@ -143,7 +150,7 @@ func (q *queued) release() {
 }
 
 func newGate(net *Network, o GateOptions) *Gate {
-	g := &Gate{o: o, net: net, floating: net.o.Credits.Floating}
+	g := &Gate{o: o, net: net, floating: net.o.Credits.Floating, opened: map[int64]openBarrier{}}
 	for i, in := range o.Inputs {
 		for j, src := range in.Sources {
 			c := &inputChannel{gate: g, input: i, index: j, flat: len(g.channels), peer: src.Peer,
@@ -152,7 +159,11 @@ func newGate(net *Network, o GateOptions) *Gate {
 			g.channels = append(g.channels, c)
 		}
 	}
-	g.align = newAligner(len(g.channels), o.ExactlyOnce)
+	if o.ExactlyOnce {
+		g.align = newAligner(len(g.channels))
+	} else {
+		g.align = newTracker(len(g.channels))
+	}
 	for _, c := range g.channels {
 		if c.finished() {
 			g.pushLocked(c, queued{event: &Event{EndOfData: &EndOfData{Drain: true}}})
@@ -288,14 +299,20 @@ func (g *Gate) decided(c *inputChannel, r alignment, b *Barrier) {
 		}
 	}
 	if r.aborted != 0 {
+		delete(g.opened, r.aborted)
 		g.out.push(Item{Kind: ItemCancelled, Checkpoint: r.aborted, Forward: r.forward})
 	}
 	if r.started {
-		g.barrier, g.since = *b, time.Now()
+		g.opened[b.ID] = openBarrier{*b, time.Now()}
 	}
 	c.state.blocked = c.state.blocked || r.block
 	if r.aligned != 0 {
-		g.out.push(Item{Kind: ItemBarrier, Barrier: g.barrier, Alignment: time.Since(g.since)})
+		o := g.opened[r.aligned]
+		delete(g.opened, r.aligned)
+		g.out.push(Item{Kind: ItemBarrier, Barrier: o.barrier, Alignment: time.Since(o.since)})
+	}
+	for _, next := range r.then {
+		g.decided(c, next, b)
 	}
 }
 
@@ -306,6 +323,7 @@ func (g *Gate) Cancel(id int64) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	r := g.align.cancel(id)
+	delete(g.opened, id)
 	if r.unblock {
 		for _, c := range g.channels {
 			c.state.blocked = false
