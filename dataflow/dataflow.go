@@ -221,6 +221,27 @@ type Chain struct {
 	NextTimer func() (ms int64, ok bool)
 	// FireTimers runs processing-time timers due at now.
 	FireTimers func(nowMS int64) error
+	// Backlog is nil when no operator of the chain holds records back.
+	Backlog Backlog
+}
+
+// Backlog is what a chain's operators hold of records that they took and whose
+// results come later (asynchronous calls). The runtime calls it between records
+// and, except for Finish, never waits inside the chain for it:
+//
+//   - before it takes input it calls Emit, and while Full is true it takes none;
+//     barriers that come first, checkpoints, timers and flushes go on.
+//   - at a natural end of the data it calls Finish of the operators only when
+//     Empty is true, and takes checkpoints until then.
+//   - after the end of data without a drain (a stop) it calls nothing: what is
+//     held belongs to the savepoint.
+type Backlog interface {
+	// Emit sends what is ready, at most until *Env.Blocked.
+	Emit() error
+	// Full is true while the chain wants no further record.
+	Full() bool
+	// Empty is true when nothing is held.
+	Empty() bool
 }
 
 // Env is what the runtime gives a chain when it is built.

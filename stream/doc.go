@@ -14,12 +14,14 @@
 // Who calls it: user programs at the top, package launch (NewEnv, Program)
 // below. Files: env, params, main (programs); stream, node, program, task
 // (graph and chains); wire, batch, output, input, partition (edges); map,
-// process, keyed, reduce, window (operators); twoinput, connect (operators with
-// two inputs); source, watermark, sink (ends).
+// process, keyed, reduce, window, async (operators); twoinput, connect (operators
+// with two inputs); source, watermark, sink (ends).
 //
 // Goroutines: operators run on their task's goroutine and start none. Sources
 // that wait for I/O read on a goroutine of Env.Go, which the task owns and
-// waits for. Locks: none on the record path; pools of batches are sync.Pool.
+// waits for; asynchronous operators run each call of the user's function on
+// one, and take its result back through the task's mailbox. Locks: none on the record
+// path, calls that return apart; pools of batches are sync.Pool.
 //
 // Invariants, cited in the code, beside those of dataflow:
 //

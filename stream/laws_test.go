@@ -34,6 +34,7 @@ func laws() []law {
 		keyedLaws(),
 		twoInputLaws(),
 		stateLaws(),
+		asyncLaws(),
 	)
 }
 

@@ -107,6 +107,6 @@ func (p *Program) BuildChain(vertexID string, env *dataflow.Env) (*dataflow.Chai
 	}
 	return &dataflow.Chain{
 		Source: t.source, Inputs: t.in, Outputs: t.out, Operators: t.operators,
-		NextTimer: t.nextTimer, FireTimers: t.fireTimers,
+		NextTimer: t.nextTimer, FireTimers: t.fireTimers, Backlog: t.chainBacklog(),
 	}, nil
 }

@@ -23,6 +23,7 @@ type task struct {
 	in        []dataflow.InputPort
 	out       []dataflow.OutputPort
 	timers    []procTimer
+	backlog   backlog
 }
 
 // procTimer is whatever in a chain wakes up by the clock.

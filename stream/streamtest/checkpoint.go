@@ -52,7 +52,7 @@ func (c *Cluster) trigger() error {
 			if err := t.ack(); err != nil {
 				return err
 			}
-		} else if t.chain.Source != nil {
+		} else if t.chain.Source != nil || t.ending {
 			if err := t.snapshot(); err != nil {
 				return err
 			}

@@ -214,6 +214,11 @@ func (c *Cluster) step() (bool, error) {
 	if err := c.failure(); err != nil {
 		return false, err
 	}
+	for _, t := range c.tasks {
+		if err := t.emit(); err != nil {
+			return false, err
+		}
+	}
 	if c.o.CheckpointEvery > 0 && c.current == nil && c.steps%c.o.CheckpointEvery == 0 {
 		if err := c.trigger(); err != nil {
 			return false, err
@@ -381,7 +386,10 @@ func (c *Cluster) spawn(name string, f func(ctx context.Context) error) {
 			c.mu.err = fmt.Errorf("%s: %w", name, err)
 			c.mu.Unlock()
 		}
-		c.running <- struct{}{}
+		select {
+		case c.running <- struct{}{}:
+		case <-c.ctx.Done(): // nobody counts any more
+		}
 	})
 }
 

@@ -24,7 +24,8 @@ type task struct {
 	// waiting: the source had nothing; ended: its data is processed; finished:
 	// committed too.
 	waiting, ended, finished bool
-	barriers                 int // channels that have the current barrier
+	ending                   bool // the data has ended; the backlog is not empty
+	barriers                 int  // channels that have the current barrier
 }
 
 func (t *task) name() string {
@@ -116,13 +117,11 @@ func (t *task) runnable() bool {
 	if t.ended {
 		return false
 	}
-	if t.blocked {
-		for _, ch := range t.outs {
-			if len(ch.queue) >= ch.credit {
-				return false
-			}
-		}
-		t.blocked = false
+	if t.full() {
+		return false
+	}
+	if b := t.chain.Backlog; b != nil && (t.ending && !b.Empty() || !t.ending && b.Full()) {
+		return t.ending && t.readable() != nil
 	}
 	if t.chain.Source != nil {
 		if t.waiting {
@@ -167,6 +166,9 @@ func (t *task) readable() *channel {
 func (t *task) step() error {
 	if err := t.fireTimers(); err != nil {
 		return err
+	}
+	if t.ending && t.chain.Backlog.Empty() {
+		return t.end()
 	}
 	if t.chain.Source != nil {
 		return t.poll()
@@ -240,6 +242,13 @@ func (t *task) consume(ch *channel) error {
 
 // end finishes the chain after its data.
 func (t *task) end() error {
+	if b := t.chain.Backlog; b != nil && !b.Empty() {
+		t.ending = true
+		if t.c.current != nil && !t.c.current.acked[t] {
+			return t.snapshot()
+		}
+		return nil
+	}
 	for _, op := range t.chain.Operators {
 		if err := op.Finish(); err != nil {
 			return err
@@ -323,4 +332,29 @@ func (t *task) ack() error {
 	}
 	a.acked[t] = true
 	return t.c.complete()
+}
+
+// full tells whether a channel has no credit; else the task goes on.
+func (t *task) full() bool {
+	if !t.blocked {
+		return false
+	}
+	for _, ch := range t.outs {
+		if len(ch.queue) >= ch.credit {
+			return true
+		}
+	}
+	t.blocked = false
+	return false
+}
+
+// emit lets operators emit what they held back.
+func (t *task) emit() error {
+	if t.chain.Backlog == nil || t.ended || t.full() {
+		return nil
+	}
+	if err := t.chain.Backlog.Emit(); err != nil {
+		return fmt.Errorf("%s: %w", t.name(), err)
+	}
+	return nil
 }

@@ -55,6 +55,9 @@ func (t *task) checkpoint(b exchange.Barrier, alignment time.Duration) error {
 	t.metrics.IO.CheckpointAlignmentNanos.Set(alignment.Nanoseconds())
 	delay := max(0, t.w.Now().UnixMilli()-b.TimestampMS-alignment.Milliseconds())
 	t.metrics.IO.CheckpointStartDelayNanos.Set(delay * int64(time.Millisecond))
+	if err := t.endBefore(b); err != nil {
+		return err
+	}
 	if b.Kind == kindStop && t.chain.Source != nil {
 		if err := t.stopSource(b.Drain); err != nil {
 			return err

@@ -59,6 +59,9 @@ func (t *task) turn() (progress bool, err error) {
 	if t.blocked {
 		return true, nil
 	}
+	if err := t.emitBacklog(); err != nil || t.blocked || t.over {
+		return true, err
+	}
 	progress, err = t.step()
 	if t.sincePrint++; t.sincePrint >= publishEvery {
 		t.publish()
@@ -69,6 +72,8 @@ func (t *task) turn() (progress bool, err error) {
 // step processes one batch, buffer, event or poll.
 func (t *task) step() (bool, error) {
 	switch {
+	case t.held():
+		return t.stepHeld()
 	case t.input.some:
 		return true, t.process()
 	case t.chain.Source != nil:
@@ -121,7 +126,7 @@ func (t *task) event(item exchange.Item) error {
 			return t.chain.Inputs[item.Input].ChannelEnded(item.Channel)
 		}
 	case exchange.ItemEndOfData:
-		return t.endOfData(item.EndOfData)
+		return t.inputEnded(item.EndOfData)
 	case exchange.ItemEndOfPartition:
 		t.allEnded = true
 		return t.postponedTriggers()
@@ -143,7 +148,7 @@ func (t *task) poll() (bool, error) {
 		return false, nil
 	case dataflow.Finished:
 		t.source.stopped = true
-		return true, t.endOfData(exchange.EndOfData{Drain: true})
+		return true, t.inputEnded(exchange.EndOfData{Drain: true})
 	}
 	return true, nil
 }
@@ -189,6 +194,7 @@ func (t *task) endOfData(e exchange.EndOfData) error {
 	if t.finished {
 		return nil
 	}
+	t.ending = nil
 	if e.Drain {
 		for _, op := range t.chain.Operators {
 			if err := op.Finish(); err != nil {
@@ -236,7 +242,7 @@ func (t *task) waitIdle() {
 	pending := t.w.flushEvery > 0 && t.pending()
 	t.hasFlush.Store(pending)
 	if !pending || !t.flush.Load() { // else the mark came before the ticker could know that we wait
-		t.wait(waitInput, limit, ready)
+		t.wait(t.waitFor(), limit, ready)
 	}
 	t.hasFlush.Store(false)
 }

@@ -18,6 +18,9 @@ type waitKind int
 const (
 	waitInput waitKind = iota
 	waitOutput
+	// waitResults: for calls of operators, with no room for further records. The
+	// task is what holds others back, so it counts as busy, as in Flink.
+	waitResults
 )
 
 // stats are the figures of a task. The plain fields belong to the task's
@@ -45,9 +48,10 @@ func (s *stats) waitEnded(now time.Time) {
 	}
 	s.inWait = false
 	d := now.Sub(s.waitSince)
-	if s.waiting == waitInput {
+	switch s.waiting {
+	case waitInput:
 		s.idle += d
-	} else {
+	case waitOutput:
 		s.backlogged += d
 	}
 }

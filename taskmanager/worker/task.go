@@ -59,10 +59,11 @@ type task struct {
 	blocked    bool
 	input      pendingInput
 	source     sourceState
-	allEnded   bool  // every channel had its end of partition
-	finished   bool  // the end of data was handled
-	drained    bool  // … with Finish
-	final      int64 // first checkpoint that began after it
+	allEnded   bool                // every channel had its end of partition
+	ending     *exchange.EndOfData // came, and waits for the backlog
+	finished   bool                // the end of data was handled
+	drained    bool                // … with Finish
+	final      int64               // first checkpoint that began after it
 	over       bool
 	aborted    map[int64]bool // checkpoints known to be aborted, above taken
 	taken      int64          // newest checkpoint taken part in
