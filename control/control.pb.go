@@ -2720,6 +2720,7 @@ type SourceEvent struct {
 	OperatorId    string                 `protobuf:"bytes,1,opt,name=operator_id,json=operatorId,proto3" json:"operator_id,omitempty"`
 	Subtask       int32                  `protobuf:"varint,2,opt,name=subtask,proto3" json:"subtask,omitempty"`
 	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	Attempt       int32                  `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2773,6 +2774,13 @@ func (x *SourceEvent) GetData() []byte {
 		return x.Data
 	}
 	return nil
+}
+
+func (x *SourceEvent) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
 }
 
 type TaskDrained struct {
@@ -5208,12 +5216,13 @@ const file_control_control_proto_rawDesc = "" +
 	"operatorId\x12\x18\n" +
 	"\asubtask\x18\x02 \x01(\x05R\asubtask\x12\x12\n" +
 	"\x04host\x18\x03 \x01(\tR\x04host\x12\x18\n" +
-	"\aattempt\x18\x04 \x01(\x05R\aattempt\"\\\n" +
+	"\aattempt\x18\x04 \x01(\x05R\aattempt\"v\n" +
 	"\vSourceEvent\x12\x1f\n" +
 	"\voperator_id\x18\x01 \x01(\tR\n" +
 	"operatorId\x12\x18\n" +
 	"\asubtask\x18\x02 \x01(\x05R\asubtask\x12\x12\n" +
-	"\x04data\x18\x03 \x01(\fR\x04data\"8\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x12\x18\n" +
+	"\aattempt\x18\x04 \x01(\x05R\aattempt\"8\n" +
 	"\vTaskDrained\x12)\n" +
 	"\x04task\x18\x01 \x01(\v2\x15.goflink.control.TaskR\x04task\"\\\n" +
 	"\n" +

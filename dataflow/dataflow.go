@@ -285,6 +285,9 @@ type Env struct {
 	Now func() time.Time
 	// RequestSplit asks the operator's enumerator for a split.
 	RequestSplit func(operatorID string)
+	// SendEvent sends an event of a source's reader to the coordinator (see
+	// EventKind). Safe from any goroutine; nil in tests without one.
+	SendEvent func(operatorID string, data []byte)
 
 	Conf    *conf.Config
 	Metrics *metrics.Group
@@ -313,6 +316,8 @@ type EnumeratorContext interface {
 	Parallelism() int
 	Assign(subtask int, splits [][]byte)
 	NoMoreSplits(subtask int)
+	// SendEvent sends an encoded event to a reader.
+	SendEvent(subtask int, data []byte)
 	// Run calls f away from the enumerator's goroutine, then done on it.
 	Run(f func(ctx context.Context) error, done func(error) error)
 	// Every calls f on the enumerator's goroutine each interval until the end.

@@ -214,6 +214,13 @@ func (m *master) splitRequest(r *control.SplitRequest) {
 	}
 }
 
+// sourceEvent forwards what a reader sent, unless it is of another attempt.
+func (m *master) sourceEvent(e *control.SourceEvent) {
+	if int(e.Attempt) == m.exec.Attempt() {
+		m.toCoordinator(&control.CoordinatorCommand{Command: &control.CoordinatorCommand_SourceEvent{SourceEvent: e}})
+	}
+}
+
 // fromCoordinator handles an event of the coordinator. Until it has said that
 // its enumerators run for the current attempt, what it says is of the one
 // before.

@@ -240,7 +240,7 @@ func (m *master) fromWorker(id string, c *conn[control.WorkerCommand], e *contro
 	case *control.WorkerEvent_SplitRequest:
 		m.splitRequest(e.SplitRequest)
 	case *control.WorkerEvent_SourceEvent:
-		m.toCoordinator(&control.CoordinatorCommand{Command: &control.CoordinatorCommand_SourceEvent{SourceEvent: e.SourceEvent}})
+		m.sourceEvent(e.SourceEvent)
 	case *control.WorkerEvent_Metrics:
 		m.metricsReport(e.Metrics)
 	}

@@ -64,16 +64,25 @@ func TextSource(fo FileOptions) Source[string] {
 	if fo.Discover < 0 || fo.SplitSize < 0 {
 		err = fmt.Errorf("discovery interval %s and split size %d must not be negative", fo.Discover, fo.SplitSize)
 	}
-	return Source[string]{kind: "Text Files", digest: strings.Join(fo.Paths, ","), err: err, unbounded: fo.Discover > 0,
-		enumerator: func() dataflow.Enumerator { return &fileEnumerator{o: fo, codec: c} },
-		newSplit: func(r *readerEnv, data []byte) (splitReader[string], error) {
-			s, err := decodeSplit(c, data)
-			if err != nil {
-				return nil, err
-			}
-			return openFileSplit(r, s, c)
-		}}
+	src := newSplitSource("Text Files", strings.Join(fo.Paths, ","), true, func(ctx *ReaderContext) (Reader[fileSplit, string], error) {
+		return fileReader{ctx}, nil
+	})
+	src.unbounded = fo.Discover > 0
+	src.enumerator = func() dataflow.Enumerator { return &fileEnumerator{o: fo, codec: c} }
+	if err != nil {
+		src.err = err
+	}
+	return src
 }
+
+// fileReader opens parts of files.
+type fileReader struct{ ctx *ReaderContext }
+
+func (f fileReader) Open(s fileSplit) (SplitReader[fileSplit, string], error) {
+	return openFileSplit(f.ctx, s)
+}
+
+func (f fileReader) Close() error { return nil }
 
 // TextFiles is the stream of lines of files and folders.
 func TextFiles(e *Env, paths []string, opts ...Option) Stream[string] {
@@ -103,7 +112,6 @@ type chunk struct {
 // ahead; it ends when the split does.
 type lineReader struct {
 	s      fileSplit
-	codec  codec.Codec[fileSplit]
 	chunks chan chunk
 	free   chan []byte
 	cancel context.CancelFunc
@@ -113,12 +121,12 @@ type lineReader struct {
 	eof    bool
 }
 
-func openFileSplit(r *readerEnv, s fileSplit, c codec.Codec[fileSplit]) (*lineReader, error) {
+func openFileSplit(r *ReaderContext, s fileSplit) (*lineReader, error) {
 	if s.At < s.Start {
 		s.At = s.Start
 	}
 	ctx, cancel := context.WithCancel(r.env.Ctx)
-	l := &lineReader{s: s, codec: c, cancel: cancel, chunks: make(chan chunk, chunksAhead), free: make(chan []byte, chunksAhead+1)}
+	l := &lineReader{s: s, cancel: cancel, chunks: make(chan chunk, chunksAhead), free: make(chan []byte, chunksAhead+1)}
 	from := s.At
 	if !s.Aligned && from > 0 {
 		from-- // the byte before tells whether a line begins here
@@ -139,7 +147,7 @@ func openFileSplit(r *readerEnv, s fileSplit, c codec.Codec[fileSplit]) (*lineRe
 }
 
 // fill reads the file to its end, or until ctx ends.
-func (l *lineReader) fill(ctx context.Context, r *readerEnv, from int64) error {
+func (l *lineReader) fill(ctx context.Context, r *ReaderContext, from int64) error {
 	fsys, path, err := r.env.Files.For(l.s.URI)
 	if err != nil {
 		return fmt.Errorf("operator %q: %w", r.name, err)
@@ -164,7 +172,7 @@ func (l *lineReader) fill(ctx context.Context, r *readerEnv, from int64) error {
 		}
 		select {
 		case l.chunks <- chunk{buf[:n], eof}:
-			r.wake()
+			r.Wake()
 		case <-ctx.Done():
 			return nil
 		}
@@ -192,13 +200,14 @@ func (l *lineReader) more() bool {
 	}
 }
 
-func (l *lineReader) next(r *dataflow.Rec[string]) (readStatus, error) {
+// Next is the next line.
+func (l *lineReader) Next(r *dataflow.Rec[string]) (ReadStatus, error) {
 	for {
 		if l.s.Aligned && l.s.At >= l.s.End {
-			return readEnd, nil
+			return ReadEnd, nil
 		}
 		line, taken, status, err := l.line()
-		if status != readRecord || err != nil {
+		if status != ReadRecord || err != nil {
 			return status, err
 		}
 		if !l.s.Aligned { // the end of a line that began in the split before
@@ -206,8 +215,8 @@ func (l *lineReader) next(r *dataflow.Rec[string]) (readStatus, error) {
 			continue
 		}
 		l.s.At += taken
-		r.V, r.TS = string(trimReturn(line)), dataflow.NoTimestamp
-		return readRecord, nil
+		r.V = string(trimReturn(line))
+		return ReadRecord, nil
 	}
 }
 
@@ -220,29 +229,29 @@ func trimReturn(line []byte) []byte {
 
 // line returns the next line without its end, and the bytes it takes with it.
 // The line is good until the next call.
-func (l *lineReader) line() (line []byte, taken int64, status readStatus, err error) {
+func (l *lineReader) line() (line []byte, taken int64, status ReadStatus, err error) {
 	for {
 		rest := l.cur.data[l.at:]
 		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
 			l.at += i + 1
 			line = l.join(rest[:i])
-			return line, int64(len(line)) + 1, readRecord, nil
+			return line, int64(len(line)) + 1, ReadRecord, nil
 		}
 		if l.eof {
 			l.at = len(l.cur.data)
 			line = l.join(rest)
 			if len(line) == 0 {
 				l.s.Aligned, l.s.At = true, max(l.s.At, l.s.End)
-				return nil, 0, readEnd, nil
+				return nil, 0, ReadEnd, nil
 			}
-			return line, int64(len(line)), readRecord, nil
+			return line, int64(len(line)), ReadRecord, nil
 		}
 		if len(l.carry)+len(rest) > MaxLineSize {
-			return nil, 0, readWait, fmt.Errorf("%s: the line at byte %d is longer than %d bytes: is this a text file?", l.s.URI, l.s.At, MaxLineSize)
+			return nil, 0, ReadWait, fmt.Errorf("%s: the line at byte %d is longer than %d bytes: is this a text file?", l.s.URI, l.s.At, MaxLineSize)
 		}
 		l.keep(rest)
 		if !l.more() {
-			return nil, 0, readWait, nil
+			return nil, 0, ReadWait, nil
 		}
 	}
 }
@@ -263,11 +272,11 @@ func (l *lineReader) keep(rest []byte) {
 	l.at = len(l.cur.data)
 }
 
-func (l *lineReader) wakeAt() int64    { return 0 }
-func (l *lineReader) woken()           {}
-func (l *lineReader) snapshot() []byte { return l.codec.Append(nil, &l.s) }
+// Split is the part that is left.
+func (l *lineReader) Split() fileSplit { return l.s }
 
-func (l *lineReader) close() error {
+// Close stops reading ahead.
+func (l *lineReader) Close() error {
 	l.cancel()
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"time"
 
 	"goflink/codec"
 	"goflink/dataflow"
@@ -34,84 +33,89 @@ func rangeSplits(n int64, splits int) []rangeSplit {
 }
 
 // rangeSource makes the i-th record of n on demand; get is called for each split.
-func rangeSource[T any](kind, digest string, n int64, perReader int, perSecond float64, get func() func(i int64, r *dataflow.Rec[T])) Source[T] {
+func rangeSource[T any](kind, digest string, n int64, perReader int, rate Rate, get func() func(i int64, r *dataflow.Rec[T])) Source[T] {
+	src := newSplitSource(kind, digest, false, func(ctx *ReaderContext) (Reader[rangeSplit, T], error) {
+		g, err := rate.allowance(ctx)
+		return &rangeReader[T]{ctx: ctx, rate: rate, get: get, gate: g}, err
+	})
+	if src.err != nil {
+		return src
+	}
 	c, err := codec.For[rangeSplit]()
-	return Source[T]{kind: kind, digest: digest, shared: true, err: err,
-		enumerator: func() dataflow.Enumerator {
-			return &staticEnumerator{make: func(parallelism int) [][]byte { return encodeSplits(c, rangeSplits(n, perReader*parallelism)) }}
-		},
-		newSplit: func(r *readerEnv, data []byte) (splitReader[T], error) {
-			s, err := decodeSplit(c, data)
-			if err == nil && (s.Stride < 1 || s.Next < 0) {
-				err = fmt.Errorf("damaged split: %+v", s)
-			}
-			return &rangeReader[T]{s: s, codec: c, get: get(), pace: pace{perSecond: perSecond * s.Share, now: r.env.Now}}, err
-		}}
+	src.err = err
+	src.enumerator = func() dataflow.Enumerator {
+		return &staticEnumerator{make: func(parallelism int) [][]byte { return encodeSplits(c, rangeSplits(n, perReader*parallelism)) }}
+	}
+	return src
 }
 
+// rangeReader reads parts of a range.
 type rangeReader[T any] struct {
-	s     rangeSplit
-	codec codec.Codec[rangeSplit]
-	get   func(i int64, r *dataflow.Rec[T])
-	pace  pace
+	ctx  *ReaderContext
+	rate Rate
+	get  func() func(i int64, r *dataflow.Rec[T])
+	gate *allowance
 }
 
-func (r *rangeReader[T]) next(rec *dataflow.Rec[T]) (readStatus, error) {
+func (r *rangeReader[T]) Open(s rangeSplit) (SplitReader[rangeSplit, T], error) {
+	if s.Stride < 1 || s.Next < 0 {
+		return nil, fmt.Errorf("damaged split: %+v", s)
+	}
+	x := &rangeSplitReader[T]{s: s, get: r.get(), gate: r.gate,
+		pace: pace{perSecond: r.rate.perSecond * s.Share, now: r.ctx.Now, wakeAt: r.ctx.WakeAt}}
+	x.limited = r.gate != nil || x.pace.perSecond > 0
+	return x, nil
+}
+
+// OnCheckpointComplete lets the records of the next checkpoint pass.
+func (r *rangeReader[T]) OnCheckpointComplete(int64) error {
+	if r.gate != nil {
+		r.gate.left = r.gate.each
+		r.ctx.Wake()
+	}
+	return nil
+}
+
+func (r *rangeReader[T]) Close() error { return nil }
+
+type rangeSplitReader[T any] struct {
+	s       rangeSplit
+	get     func(i int64, r *dataflow.Rec[T])
+	limited bool
+	pace    pace
+	gate    *allowance // of all splits of the reader, or nil
+}
+
+// Next computes the next record.
+func (r *rangeSplitReader[T]) Next(rec *dataflow.Rec[T]) (ReadStatus, error) {
 	if r.s.Next >= r.s.End {
-		return readEnd, nil
+		return ReadEnd, nil
 	}
-	if r.pace.perSecond > 0 && !r.pace.take() {
-		return readWait, nil
+	if r.limited && !r.pass() {
+		return ReadWait, nil
 	}
-	rec.TS = dataflow.NoTimestamp
 	r.get(r.s.Next, rec)
 	if r.s.Next > math.MaxInt64-r.s.Stride {
 		r.s.Next = r.s.End
 	} else {
 		r.s.Next += r.s.Stride
 	}
-	return readRecord, nil
+	return ReadRecord, nil
 }
 
-func (r *rangeReader[T]) wakeAt() int64    { return r.pace.wake }
-func (r *rangeReader[T]) woken()           { r.pace.wake = 0 }
-func (r *rangeReader[T]) snapshot() []byte { return r.codec.Append(nil, &r.s) }
-func (r *rangeReader[T]) close() error     { return nil }
-
-// pace limits the rate of a split. It counts from its start, so that small
-// delays are made up for; after a pause (backpressure) it begins anew.
-type pace struct {
-	perSecond float64
-	now       func() time.Time
-	start     time.Time
-	taken     float64
-	allowed   float64
-	wake      int64 // milliseconds, when more is allowed
+// pass tells whether a limited split may emit a record now.
+func (r *rangeSplitReader[T]) pass() bool {
+	if r.gate != nil {
+		return r.gate.pass()
+	}
+	return r.pace.take()
 }
 
-func (p *pace) take() bool {
-	if p.taken < p.allowed {
-		p.taken++
-		return true
-	}
-	const slip = 2 // seconds of records that are made up for
-	now := p.now()
-	if p.start.IsZero() {
-		p.start = now
-	}
-	p.allowed = now.Sub(p.start).Seconds()*p.perSecond + 1
-	if p.allowed-p.taken > slip*p.perSecond+1 {
-		p.start, p.taken, p.allowed = now, 0, 1
-	}
-	if p.taken+1 <= p.allowed {
-		p.taken++
-		p.wake = 0
-		return true
-	}
-	due := p.start.Add(time.Duration(p.taken / p.perSecond * float64(time.Second)))
-	p.wake = max(due.UnixMilli(), now.UnixMilli()) + 1
-	return false
-}
+// Split is what is left.
+func (r *rangeSplitReader[T]) Split() rangeSplit { return r.s }
+
+// Close has nothing to do.
+func (r *rangeSplitReader[T]) Close() error { return nil }
 
 // staticEnumerator hands out splits that are known from the start. Subtask i of n
 // gets every n-th of them when it asks for the first time.
@@ -190,7 +194,7 @@ func SliceSource[T any](values []T) Source[T] {
 	if !c.Flat() {
 		get = func(i int64, r *dataflow.Rec[T]) { r.V = c.Copy(values[i]) }
 	}
-	src := rangeSource("Collection", digest, int64(len(values)), 1, 0, always(get))
+	src := rangeSource("Collection", digest, int64(len(values)), 1, Rate{}, always(get))
 	src.usual = 1
 	return src
 }
@@ -208,47 +212,12 @@ func always[T any](get func(i int64, r *dataflow.Rec[T])) func() func(i int64, r
 	return func() func(i int64, r *dataflow.Rec[T]) { return get }
 }
 
-// GeneratorSource emits gen(0), gen(1), … gen(n-1), at most perSecond of them over
-// all subtasks. n < 0 never ends, perSecond 0 sets no limit. gen must be pure: a
-// restored job calls it again from where it stood.
-func GeneratorSource[T any](n int64, perSecond float64, gen func(i int64) T) Source[T] {
-	return generator(n, splitsPerReader, perSecond, always(func(i int64, r *dataflow.Rec[T]) { r.V = gen(i) }))
-}
-
-// StatefulGeneratorSource is GeneratorSource with a function of its own for each
-// subtask, which may keep what it likes between calls; a restored job begins with
-// new functions.
-func StatefulGeneratorSource[T any](n int64, perSecond float64, factory func() func(i int64) T) Source[T] {
-	return generator(n, 1, perSecond, func() func(i int64, r *dataflow.Rec[T]) {
-		gen := factory()
-		return func(i int64, r *dataflow.Rec[T]) { r.V = gen(i) }
-	})
-}
-
-func generator[T any](n int64, perReader int, perSecond float64, get func() func(i int64, r *dataflow.Rec[T])) Source[T] {
-	unbounded := n < 0
-	if unbounded {
-		n = math.MaxInt64
-	}
-	src := rangeSource("Generator", fmt.Sprintf("%d at %g/s", n, perSecond), n, perReader, perSecond, get)
-	src.unbounded = unbounded
-	if perSecond < 0 || math.IsNaN(perSecond) || math.IsInf(perSecond, 0) {
-		src.err = fmt.Errorf("a generator's rate of %g per second must be 0 or more", perSecond)
-	}
-	return src
-}
-
-// Generate is the stream of GeneratorSource without event time.
-func Generate[T any](e *Env, n int64, perSecond float64, gen func(i int64) T, opts ...Option) Stream[T] {
-	return From(e, GeneratorSource(n, perSecond, gen), NoWatermarks[T](), opts...)
-}
-
 // SequenceSource emits the numbers from first to last.
 func SequenceSource(first, last int64) Source[int64] {
 	if last < first {
 		return Source[int64]{kind: "Sequence", err: fmt.Errorf("sequence from %d to %d is empty", first, last)}
 	}
-	return rangeSource("Sequence", fmt.Sprintf("%d to %d", first, last), last-first+1, splitsPerReader, 0, always(func(i int64, r *dataflow.Rec[int64]) { r.V = first + i }))
+	return rangeSource("Sequence", fmt.Sprintf("%d to %d", first, last), last-first+1, splitsPerReader, Rate{}, always(func(i int64, r *dataflow.Rec[int64]) { r.V = first + i }))
 }
 
 // Sequence is the stream of SequenceSource.

@@ -24,27 +24,13 @@ func SocketSource(host string, port int, delimiter string, maxRetry int) Source[
 	if delimiter == "" {
 		delimiter = "\n"
 	}
-	src := Source[string]{kind: "Socket Stream", digest: fmt.Sprintf("%s:%d", host, port), fixed: 1, unbounded: true}
+	src := newSplitSource("Socket Stream", fmt.Sprintf("%s:%d", host, port), true, func(ctx *ReaderContext) (Reader[socketSplit, string], error) {
+		return &socketReader{addr: net.JoinHostPort(host, strconv.Itoa(port)), delimiter: delimiter, retries: maxRetry,
+			lines: make(chan string, 256), ctx: ctx}, nil
+	})
+	src.fixed, src.unbounded = 1, true
 	if port < 1 || port > 65535 {
 		src.err = fmt.Errorf("port %d is not between 1 and 65535", port)
-	}
-	src.newSplit = func(r *readerEnv, _ []byte) (splitReader[string], error) {
-		s := &socketReader{addr: net.JoinHostPort(host, strconv.Itoa(port)), delimiter: delimiter, retries: maxRetry,
-			lines: make(chan string, 256), env: r}
-		ctx, cancel := context.WithCancel(r.env.Ctx)
-		s.cancel = cancel
-		r.env.Go("socket "+s.addr, func(taskCtx context.Context) error {
-			stop := context.AfterFunc(taskCtx, cancel)
-			defer stop()
-			defer r.wake()
-			defer close(s.lines)
-			err := s.run(ctx)
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		})
-		return s, nil
 	}
 	return src
 }
@@ -54,35 +40,59 @@ func SocketText(e *Env, host string, port int, delimiter string, maxRetry int, o
 	return From(e, SocketSource(host, port, delimiter, maxRetry), NoWatermarks[string](), opts...)
 }
 
-// socketReader takes lines from its goroutine.
+// socketSplit is the whole connection: there is nothing to know of it.
+type socketSplit struct{}
+
+// socketReader takes lines from its goroutine. It is its only split, too.
 type socketReader struct {
 	addr      string
 	delimiter string
 	retries   int
 	lines     chan string
-	env       *readerEnv
+	ctx       *ReaderContext
 	cancel    context.CancelFunc
 }
 
-func (s *socketReader) next(r *dataflow.Rec[string]) (readStatus, error) {
+// Open begins to connect.
+func (s *socketReader) Open(socketSplit) (SplitReader[socketSplit, string], error) {
+	ctx, cancel := context.WithCancel(s.ctx.Context())
+	s.cancel = cancel
+	s.ctx.Go("socket "+s.addr, func(taskCtx context.Context) error {
+		stop := context.AfterFunc(taskCtx, cancel)
+		defer stop()
+		defer s.ctx.Wake()
+		defer close(s.lines)
+		err := s.run(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	})
+	return s, nil
+}
+
+// Next takes a line, if there is one.
+func (s *socketReader) Next(r *dataflow.Rec[string]) (ReadStatus, error) {
 	select {
 	case line, ok := <-s.lines:
 		if !ok {
-			return readEnd, nil
+			return ReadEnd, nil
 		}
-		r.V, r.TS = line, dataflow.NoTimestamp
-		return readRecord, nil
+		r.V = line
+		return ReadRecord, nil
 	default:
-		return readWait, nil
+		return ReadWait, nil
 	}
 }
 
-func (s *socketReader) wakeAt() int64    { return 0 }
-func (s *socketReader) woken()           {}
-func (s *socketReader) snapshot() []byte { return nil }
+// Split is the connection.
+func (s *socketReader) Split() socketSplit { return socketSplit{} }
 
-func (s *socketReader) close() error {
-	s.cancel()
+// Close ends the connection; it may be called twice, for the split and the reader.
+func (s *socketReader) Close() error {
+	if s.cancel != nil {
+		s.cancel()
+	}
 	return nil
 }
 
@@ -95,7 +105,7 @@ func (s *socketReader) run(ctx context.Context) error {
 		}
 		if left == 0 {
 			if err != nil {
-				return fmt.Errorf("operator %q: socket %s: %w", s.env.name, s.addr, err)
+				return fmt.Errorf("operator %q: socket %s: %w", s.ctx.name, s.addr, err)
 			}
 			return nil
 		}
@@ -140,7 +150,7 @@ func (s *socketReader) session(ctx context.Context) error {
 func (s *socketReader) offer(ctx context.Context, line string) bool {
 	select {
 	case s.lines <- line:
-		s.env.wake()
+		s.ctx.Wake()
 		return true
 	case <-ctx.Done():
 		return false

@@ -27,7 +27,10 @@ func (o *WatermarkOutput) Emit(ts int64) { o.wm = max(o.wm, ts) }
 type WatermarkStrategy[T any] struct {
 	generator func() WatermarkGenerator[T] // nil: none
 	timestamp func(T) int64
+	ingestion bool // the event time is the clock's
 	idle      time.Duration
+	align     dataflow.Alignment
+	alignSet  bool
 }
 
 // NoWatermarks has no event time: MaxWatermark comes at the end of bounded input.
@@ -81,6 +84,10 @@ type progress[T any] struct {
 	seen  int64 // count when the idleness was last looked at
 	since int64 // processing time since when count is seen
 	idle  bool
+	// starved: the split had nothing when it was last asked. One that was not
+	// asked, because the task is held back or the split is ahead of its group, is
+	// not idle.
+	starved bool
 }
 
 func newProgress[T any](s *WatermarkStrategy[T], now int64) *progress[T] {
@@ -96,7 +103,7 @@ func newProgress[T any](s *WatermarkStrategy[T], now int64) *progress[T] {
 func (p *progress[T]) event(r *dataflow.Rec[T]) bool {
 	p.count++
 	woke := p.idle
-	p.idle = false
+	p.idle, p.starved = false, false
 	if p.gen == nil {
 		return woke
 	}
@@ -106,11 +113,11 @@ func (p *progress[T]) event(r *dataflow.Rec[T]) bool {
 }
 
 // periodic lets the generator emit and decides on idleness.
-func (p *progress[T]) periodic(now, idleMS int64) {
+func (p *progress[T]) periodic(now, idleMS int64, pushed bool) {
 	if p.gen != nil {
 		p.gen.OnPeriodic(&p.out)
 	}
-	if p.count != p.seen {
+	if p.count != p.seen || !pushed && !p.starved && !p.idle {
 		p.seen, p.since = p.count, now
 	} else if idleMS > 0 && now-p.since >= idleMS {
 		p.idle = true
@@ -126,7 +133,11 @@ type eventTime[T any] struct {
 	period   int64 // milliseconds; 0: no periodic watermarks
 	next     int64 // processing time of the next period
 	wm       int64
+	newest   int64 // ingestion time last given
 	idle     bool
+	// pushed: records come by themselves (AssignTimestamps), so that a pause is
+	// all that idleness can be told by.
+	pushed bool
 }
 
 func newEventTime[T any](b *base, s WatermarkStrategy[T]) eventTime[T] {
@@ -163,6 +174,8 @@ func (e *eventTime[T]) remove(p *progress[T]) error {
 func (e *eventTime[T]) stamp(p *progress[T], r *dataflow.Rec[T]) (changed bool) {
 	if e.strategy.timestamp != nil {
 		r.TS = e.strategy.timestamp(r.V)
+	} else if e.strategy.ingestion {
+		r.TS = e.ingested()
 	}
 	return p.event(r)
 }
@@ -214,7 +227,7 @@ func (e *eventTime[T]) firePeriod(now int64) error {
 	}
 	e.next = now + e.period
 	for _, p := range e.splits {
-		p.periodic(now, e.strategy.idle.Milliseconds())
+		p.periodic(now, e.strategy.idle.Milliseconds(), e.pushed)
 	}
 	return e.emit()
 }
@@ -282,6 +295,7 @@ func AssignTimestamps[T any](s Stream[T], ws WatermarkStrategy[T], opts ...Optio
 			return err
 		}
 		x.next, x.time = out, newEventTime(&x.base, ws)
+		x.time.pushed = true
 		x.one = x.time.add(t.env.Now().UnixMilli())
 		t.install(x, x)
 		return nil
@@ -290,6 +304,7 @@ func AssignTimestamps[T any](s Stream[T], ws WatermarkStrategy[T], opts ...Optio
 }
 
 func (s WatermarkStrategy[T]) check(o *op) {
+	s.checkAlignment(o)
 	if s.idle < 0 {
 		o.env.fail(fmt.Errorf("operator %q: idleness %s is negative", o.node.Name, s.idle))
 	}

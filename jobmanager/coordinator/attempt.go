@@ -21,6 +21,8 @@ type attempt struct {
 	wg     sync.WaitGroup
 	list   []*enumerator
 	byID   map[string]*enumerator
+	// aligner is nil unless a source is aligned.
+	aligner *dataflow.Aligner
 }
 
 // enumerator is one of them, with what it may do.
@@ -61,6 +63,7 @@ func (r *runtime) startEnumerator(a *attempt, v *graph.Vertex, op *graph.Operato
 		x.e = e
 		a.list = append(a.list, x)
 		a.byID[op.Id] = x
+		x.align()
 		var restored []byte
 		if st, ok := s.States[op.Id]; s.Restored && ok {
 			restored = st

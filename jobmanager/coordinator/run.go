@@ -123,6 +123,8 @@ func (r *runtime) command(ctx context.Context, c *control.CoordinatorCommand) (o
 		r.startAttempt(ctx, c.Start)
 	case *control.CoordinatorCommand_SplitRequest:
 		r.request(c.SplitRequest)
+	case *control.CoordinatorCommand_SourceEvent:
+		r.event(c.SourceEvent)
 	case *control.CoordinatorCommand_Checkpoint:
 		r.snapshot(c.Checkpoint.CheckpointId)
 	case *control.CoordinatorCommand_Complete:

@@ -116,6 +116,9 @@ type enumerator struct {
 	tasks []*task
 	e     dataflow.Enumerator
 	every []periodic
+	align dataflow.Alignment
+	// alignAt is when its readers are told next.
+	alignAt time.Time
 }
 
 type periodic struct {
@@ -141,6 +144,7 @@ func (c *Cluster) startEnumerators() error {
 				return err
 			}
 			c.enums[op.Id] = e
+			c.align(e)
 			var restored []byte
 			if c.o.Restore != nil {
 				restored = c.o.Restore.enumerators[op.Id]

@@ -70,6 +70,7 @@ type Cluster struct {
 	steps   int
 	current *attempt // checkpoint in progress
 	nextID  int64
+	aligner *dataflow.Aligner
 	last    *Checkpoint
 	mu      struct {
 		sync.Mutex
@@ -95,7 +96,7 @@ func New(p dataflow.Program, o Options) (*Cluster, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Cluster{o: o, program: p, graph: p.JobGraph(), rand: rand.New(rand.NewPCG(o.Seed, 1)), now: o.Start,
-		enums: map[string]*enumerator{}, ctx: ctx, cancel: cancel, running: make(chan struct{}, 1024)}
+		aligner: dataflow.NewAligner(), enums: map[string]*enumerator{}, ctx: ctx, cancel: cancel, running: make(chan struct{}, 1024)}
 	if o.Restore != nil {
 		c.nextID, c.last = o.Restore.ID, o.Restore
 	}
@@ -156,6 +157,9 @@ func (c *Cluster) Now() time.Time { return c.now }
 // Advance moves the clock and fires what is due.
 func (c *Cluster) Advance(d time.Duration) error {
 	c.now = c.now.Add(d)
+	if err := c.alignDue(); err != nil {
+		return err
+	}
 	for _, t := range c.tasks {
 		if err := t.fireTimers(); err != nil {
 			return err

@@ -72,6 +72,7 @@ func (t *task) newEnv() *dataflow.Env {
 		Go:           c.spawn,
 		Now:          func() time.Time { return c.now },
 		RequestSplit: func(op string) { c.enums[op].request(t.sub) },
+		SendEvent:    func(op string, data []byte) { c.toEnumerator(op, t.sub, data) },
 		Conf:         c.o.Conf, Log: quiet(), Out: c, Files: c.o.Files, Host: "localhost",
 	}
 }

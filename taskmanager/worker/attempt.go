@@ -210,6 +210,7 @@ func (a *attempt) newEnv(t *task) *dataflow.Env {
 			MemoryBudget: w.stateBudget(), Open: open.open, Context: t.ctx},
 		RestoreOf: t.restore.of, Mailbox: t.mail.put, Go: t.goRun, Now: w.Now,
 		RequestSplit: func(operatorID string) { w.requestSplit(t, operatorID) },
+		SendEvent:    func(operatorID string, data []byte) { w.sendEvent(t, operatorID, data) },
 		Conf:         w.conf, Metrics: t.metrics.Group, Log: t.log, Out: w.Out, Files: w.Files,
 	}
 }

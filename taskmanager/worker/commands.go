@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"goflink/control"
+	"goflink/dataflow"
 	"goflink/graph"
 	"goflink/taskmanager/exchange"
 )
@@ -39,6 +40,8 @@ func (w *worker) carryOut(c *control.WorkerCommand) error {
 		w.each(func(t *task) func() error { return func() error { return t.abortedByJob(c.Aborted.CheckpointId) } })
 	case *control.WorkerCommand_Assign:
 		w.assign(c.Assign)
+	case *control.WorkerCommand_SourceEvent:
+		w.sourceEvent(c.SourceEvent)
 	case *control.WorkerCommand_FinalCommit:
 		w.finalCommit(c.FinalCommit)
 	case *control.WorkerCommand_Shutdown:
@@ -146,17 +149,45 @@ func (w *worker) taskFor(id *control.Task) (*task, string) {
 // assign hands splits to the source of an operator. They may come before the
 // task runs: its mailbox keeps them.
 func (w *worker) assign(c *control.AssignSplits) {
-	v := w.operators[c.OperatorId]
+	if t := w.sourceTask(c.OperatorId, c.Subtask); t != nil {
+		t.mail.put(func() error { return t.addSplits(c) })
+	}
+}
+
+// sourceTask finds the task of a source that something has come for.
+func (w *worker) sourceTask(operator string, subtask int32) *task {
+	v := w.operators[operator]
 	if v == nil || w.current == nil {
-		w.Log.Warn("splits for an operator that is not here", "operator", c.OperatorId)
-		return
+		w.Log.Warn("splits or an event for an operator that is not here", "operator", operator)
+		return nil
 	}
-	t := w.current.tasks[taskKey{v.Id, c.Subtask}]
+	t := w.current.tasks[taskKey{v.Id, subtask}]
 	if t == nil {
-		w.Log.Warn("splits for a task that is not here", "operator", c.OperatorId, "subtask", c.Subtask)
+		w.Log.Warn("splits or an event for a task that is not here", "operator", operator, "subtask", subtask)
+	}
+	return t
+}
+
+// sourceEvent hands what the coordinator sent to a source. One that takes no events does not
+// need them.
+func (w *worker) sourceEvent(c *control.SourceEvent) {
+	t := w.sourceTask(c.OperatorId, c.Subtask)
+	if t == nil {
 		return
 	}
-	t.mail.put(func() error { return t.addSplits(c) })
+	t.mail.put(func() error {
+		source, ok := t.chain.Source.(dataflow.EventSource)
+		if !ok || t.source.stopped {
+			return nil
+		}
+		t.source.waiting = false
+		return source.OnEvent(c.Data)
+	})
+}
+
+func (w *worker) sendEvent(t *task, operatorID string, data []byte) {
+	w.send(&control.WorkerEvent{Event: &control.WorkerEvent_SourceEvent{SourceEvent: &control.SourceEvent{OperatorId: operatorID,
+		Subtask: t.id.Subtask, Data: data, Attempt: t.id.Attempt}}})
 }
 
 func (t *task) addSplits(c *control.AssignSplits) error {
