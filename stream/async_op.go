@@ -430,7 +430,7 @@ func (o *asyncOp[In, R, Res]) restore() error {
 		if l.Name != inFlightState || len(l.Items) == 0 {
 			continue
 		}
-		read, err := readerOf(o.codec, l.Schema)
+		read, err := inFlightReader(o.codec, l.Schema)
 		if err != nil {
 			return fmt.Errorf("operator %q: records in flight: %w", o.name, err)
 		}
@@ -445,8 +445,8 @@ func (o *asyncOp[In, R, Res]) restore() error {
 	return nil
 }
 
-// readerOf reads values that were written with an older schema of the type.
-func readerOf[T any](c codec.Codec[T], schema []byte) (func([]byte, *T) (int, error), error) {
+// inFlightReader reads values that were written with an older schema of the type.
+func inFlightReader[T any](c codec.Codec[T], schema []byte) (func([]byte, *T) (int, error), error) {
 	var old codec.Schema
 	if err := old.UnmarshalBinary(schema); err != nil {
 		return nil, fmt.Errorf("schema: %w", err)

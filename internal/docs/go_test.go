@@ -79,9 +79,6 @@ func TestGoBlocksCompile(t *testing.T) {
 	replace := map[string]string{}
 	packages, programs := map[string]bool{}, map[string]bool{}
 	for i, p := range pages(t) {
-		if slices.ContainsFunc(p.blocks, isGo) && !slices.ContainsFunc(p.blocks, hasMain) {
-			addMain(t, abs, dir, fmt.Sprintf("page%d", i), replace)
-		}
 		for j, b := range p.blocks {
 			if b.lang != "go" {
 				continue
@@ -118,19 +115,6 @@ func TestGoBlocksCompile(t *testing.T) {
 		replace[filepath.Join(abs, "internal", "docs", pkg, "no_main.go")] = file
 	}
 	build(t, abs, dir, replace, packages)
-}
-
-func isGo(b block) bool    { return b.lang == "go" }
-func hasMain(b block) bool { return isGo(b) && strings.Contains(b.text, "func main()") }
-
-// addMain makes a program of a page that has fragments only.
-func addMain(t *testing.T, abs, dir, pkg string, replace map[string]string) {
-	t.Helper()
-	file := filepath.Join(dir, pkg+"-main.go")
-	if err := os.WriteFile(file, []byte("package main\n\nfunc main() {}\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	replace[filepath.Join(abs, "internal", "docs", pkg, "main.go")] = file
 }
 
 func build(t *testing.T, abs, dir string, replace map[string]string, packages map[string]bool) {
