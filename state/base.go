@@ -51,6 +51,10 @@ func (b *base[K]) fail(err error) {
 // asked: a hit in the table needs none.
 func (b *base[K]) keyGroup() uint16 {
 	if !b.grouped {
+		if b.ns == noKey {
+			b.fail(errNoKey)
+			return uint16(b.groups.Start)
+		}
 		b.encoded = b.codec.Append(b.encoded[:0], b.key)
 		g := KeyGroup(b.encoded, b.maxPar)
 		if !b.groups.Contains(g) {

@@ -41,8 +41,11 @@ func TestTwoInputNames(t *testing.T) {
 		stream.CoFlatMap(stream.Connect(s, n), func(event, *stream.Out[int]) error { return nil }, func(int64, *stream.Out[int]) error { return nil }, stream.UID("f")).Discard()
 		stream.CoProcess(stream.Connect(s, n), newCoFunc, stream.UID("p")).Discard()
 		stream.CoRun(stream.ConnectKeyed(stream.KeyBy(s, key), stream.KeyBy(s, key)), newCoBuckets, stream.UID("k")).Discard(stream.Name("end"))
+		stream.RunBroadcast(stream.KeyBy(s, key), s, newWaiting, stream.UID("r")).Discard()
+		stream.ProcessBroadcast(s, s, newCensus, stream.UID("b")).Discard()
 	})
-	want := "Co-Map -> show -> Sink: Discard; Co-Flat Map -> Sink: Discard; Co-Process -> Sink: Discard; Co-Keyed-Process -> Sink: end"
+	want := "Co-Map -> show -> Sink: Discard; Co-Flat Map -> Sink: Discard; Co-Process -> Sink: Discard; Co-Keyed-Process -> Sink: end; " +
+		"Co-Process-Broadcast-Keyed -> Sink: Discard; Co-Process-Broadcast -> Sink: Discard"
 	if got := strings.Join(vertexNames(p), "; "); got != want {
 		t.Errorf("got %s", got)
 	}
@@ -60,7 +63,18 @@ func TestTwoInputErrors(t *testing.T) {
 	k := stream.KeyBy(s, key)
 	stream.CoRun(stream.ConnectKeyed(k, k), func(s *stream.Setup[string]) badCoTimer { return badCoTimer{newCoBuckets(s)} }, stream.Name("bad timer")).Discard()
 	stream.CoMap(stream.Connect(s, s), func(event) func() { return nil }, func(event) func() { return nil })
-	expectErrors(t, env, `"Co-Map": it connects streams of two environments`, `"bad timer"`, "OnTimer is func(", "func()")
+	stream.CoRun(stream.ConnectKeyed(k, k), func(s *stream.Setup[string]) coBuckets {
+		stream.NewBroadcastState[string, int](s, "rules")
+		return newCoBuckets(s)
+	}, stream.Name("no broadcast")).Discard()
+	stream.ProcessBroadcast(s, s, func(s *stream.Setup[stream.NoKey]) *census {
+		stream.NewBroadcastState[string, int](s, "_own")
+		stream.NewBroadcastState[string, chan int](s, "chan")
+		stream.NewBroadcastState[string, int](s, "twice")
+		stream.NewBroadcastState[string, int](s, "twice")
+		return newCensus(s)
+	}, stream.Name("names")).Discard()
+	expectErrors(t, env, `"no broadcast": broadcast state "rules": it needs a broadcast stream`, `state name "_own"`, "chan int", `"twice" is declared twice`, `"Co-Map": it connects streams of two environments`, `"bad timer"`, "OnTimer is func(", "func()")
 }
 
 // expectErrors wants each of these in the errors of a program.

@@ -14,7 +14,7 @@
 // Who calls it: user programs at the top, package launch (NewEnv, Program)
 // below. Files: env, params, main (programs); stream, node, program, task
 // (graph and chains); wire, batch, output, input, partition (edges); map,
-// process, keyed, reduce, window, async (operators); twoinput, connect (operators
+// process, keyed, reduce, window, async (operators); twoinput, connect, broadcast (operators
 // with two inputs); source, watermark, sink (ends).
 //
 // Goroutines: operators run on their task's goroutine and start none. Sources

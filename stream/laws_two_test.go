@@ -3,6 +3,7 @@ package stream_test
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"goflink/stream"
 )
@@ -12,7 +13,7 @@ import (
 func twoInputLaws() []law {
 	return []law{
 		{"connect", func(env *stream.Env, evs []event) stream.Stream[string] {
-			a, b := source(env, evs), source(env, evs)
+			a, b := slow(env, evs), slow(env, evs)
 			odd := b.Filter(func(e event) bool { return e.N%2 == 1 })
 			even := b.Filter(func(e event) bool { return e.N%2 == 0 })
 			pair := stream.Connect(a.Rebalance(), odd.Shuffle().Union(even))
@@ -35,7 +36,7 @@ func twoInputLaws() []law {
 			return out
 		}, 0},
 		{"connected keyed process", func(env *stream.Env, evs []event) stream.Stream[string] {
-			a, b := stream.KeyBy(source(env, evs), key), stream.KeyBy(source(env, evs).Rescale(), key)
+			a, b := stream.KeyBy(slow(env, evs), key), stream.KeyBy(slow(env, evs).Rescale(), key)
 			return stream.CoRun(stream.ConnectKeyed(a, b), newCoBuckets, stream.UID("buckets"))
 		}, func(evs []event) []string {
 			thrice := make([]event, len(evs))
@@ -48,7 +49,102 @@ func twoInputLaws() []law {
 			}
 			return out
 		}, 20},
+		{"keyed broadcast", func(env *stream.Env, evs []event) stream.Stream[string] {
+			rules := slow(env, evs).Filter(func(e event) bool { return e.N >= ruleOf(e.Key) })
+			return stream.RunBroadcast(stream.KeyBy(slow(env, evs), key), rules, newWaiting, stream.UID("factors"))
+		}, func(evs []event) (out []string) {
+			known := map[string]bool{}
+			for _, e := range evs {
+				known[e.Key] = known[e.Key] || e.N >= ruleOf(e.Key)
+			}
+			for _, e := range evs {
+				if known[e.Key] {
+					out = append(out, fmt.Sprint(e.Key, e.N*ruleOf(e.Key)))
+				}
+			}
+			return out
+		}, 20},
+		{"broadcast", func(env *stream.Env, evs []event) stream.Stream[string] {
+			return stream.ProcessBroadcast(slow(env, evs), slow(env, evs), newCensus, stream.UID("census"))
+		}, func(evs []event) (out []string) {
+			for i, e := range evs {
+				out = append(out, e.Key, fmt.Sprint(i+1))
+			}
+			return out
+		}, 20},
 	}
+}
+
+// slow is source a few records at a time, so that checkpoints and kills fall among
+// them.
+func slow(env *stream.Env, evs []event) stream.Stream[event] {
+	ws := stream.BoundedOutOfOrderness[event](500 * time.Millisecond).WithTimestamps(at)
+	return stream.From(env, stream.GeneratorSource(int64(len(evs)), 4000, func(i int64) event { return evs[i] }), ws, stream.Name("slow events"))
+}
+
+// ruleOf is the factor of a key, and the number of the first event that brings it.
+func ruleOf(key string) int64 { return int64(key[1]-'0') * 40 }
+
+// waiting multiplies events by the factor of their key, which comes by broadcast;
+// those that came before it wait.
+type waiting struct {
+	factor stream.BroadcastState[string, int64]
+	wait   stream.List[int64]
+}
+
+func newWaiting(s *stream.Setup[string]) *waiting {
+	return &waiting{stream.NewBroadcastState[string, int64](s, "factors"), stream.NewList[int64](s, "wait")}
+}
+
+func (w *waiting) OnRecord(_ *stream.Ctx[string], e event, out *stream.Out[string]) error {
+	if n, ok := w.factor.Get(e.Key); ok {
+		out.Emit(fmt.Sprint(e.Key, e.N*n))
+	} else {
+		w.wait.Add(e.N)
+	}
+	return nil
+}
+
+func (w *waiting) OnBroadcast(ctx *stream.BroadcastCtx[string], e event, out *stream.Out[string]) error {
+	if _, known := w.factor.Get(e.Key); known {
+		return nil
+	}
+	w.factor.Put(ctx, e.Key, ruleOf(e.Key))
+	return ctx.ApplyToKeyedState("wait", func(key string) error {
+		if key != e.Key {
+			return nil
+		}
+		w.wait.Each(func(n int64) bool {
+			out.Emit(fmt.Sprint(key, n*ruleOf(key)))
+			return true
+		})
+		w.wait.Clear()
+		return nil
+	})
+}
+
+// census emits the key of each record, and in one subtask how many records came
+// by broadcast: a state that is lost, divided or doubled skips or repeats.
+type census struct {
+	seen stream.BroadcastState[int64, bool]
+	tell bool
+}
+
+func newCensus(s *stream.Setup[stream.NoKey]) *census {
+	return &census{stream.NewBroadcastState[int64, bool](s, "seen"), s.Subtask() == 0}
+}
+
+func (c *census) OnRecord(_ *stream.Ctx[stream.NoKey], e event, out *stream.Out[string]) error {
+	out.Emit(e.Key)
+	return nil
+}
+
+func (c *census) OnBroadcast(ctx *stream.BroadcastCtx[stream.NoKey], e event, out *stream.Out[string]) error {
+	c.seen.Put(ctx, e.N, true)
+	if c.tell {
+		out.Emit(fmt.Sprint(c.seen.Len()))
+	}
+	return nil
 }
 
 // coBuckets sums by hundreds of milliseconds over both inputs; the second one

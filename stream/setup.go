@@ -27,6 +27,8 @@ type Setup[K comparable] struct {
 	key   bool
 	now   *moment
 	err   error
+	// broadcast takes broadcast states; nil for operators without a broadcast input.
+	broadcast *broadcastStates
 }
 
 // moment is the event time of the record or timer in work, and the first error

@@ -190,6 +190,14 @@ func TestTwoInputScripts(t *testing.T) {
 			show(r, s, "")
 			show(r, Side(s, changed), "changed ")
 		},
+		"runbroadcast": func(_ *datadriven.TestData, r *twoRig, a, b Stream[token]) {
+			show(r, RunBroadcast(KeyBy(a, tokenKey), b, newFactors), "")
+		},
+		"processbroadcast": func(_ *datadriven.TestData, r *twoRig, a, b Stream[token]) {
+			s := ProcessBroadcast(a, b, newRules)
+			show(r, s, "")
+			show(r, Side(s, changed), "changed ")
+		},
 	}
 	datadriven.RunTest(t, "testdata/twoinput", func(t *testing.T, d *datadriven.TestData) string {
 		build, ok := builders[d.Cmd]

@@ -92,13 +92,19 @@ func (t *task) restoreOf(id string) (dataflow.OperatorRestore, bool) {
 	lists := map[string]*dataflow.ListState{}
 	var order []string
 	n := 0
-	for _, s := range cp.states[id] {
+	for i, s := range cp.states[id] {
 		for _, l := range s.Lists {
 			mine := lists[l.Name]
 			if mine == nil {
 				mine = &dataflow.ListState{Name: l.Name, Mode: l.Mode, Schema: l.Schema}
 				lists[l.Name] = mine
 				order = append(order, l.Name)
+			}
+			if l.Mode == dataflow.ListBroadcast { // one copy, of any subtask
+				if i == t.sub%len(cp.states[id]) {
+					mine.Items = l.Items
+				}
+				continue
 			}
 			for _, item := range l.Items {
 				if l.Mode == dataflow.ListUnion || n%int(t.v.Parallelism) == t.sub {
