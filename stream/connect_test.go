@@ -43,9 +43,10 @@ func TestTwoInputNames(t *testing.T) {
 		stream.CoRun(stream.ConnectKeyed(stream.KeyBy(s, key), stream.KeyBy(s, key)), newCoBuckets, stream.UID("k")).Discard(stream.Name("end"))
 		stream.RunBroadcast(stream.KeyBy(s, key), s, newWaiting, stream.UID("r")).Discard()
 		stream.ProcessBroadcast(s, s, newCensus, stream.UID("b")).Discard()
+		stream.IntervalJoin(stream.ConnectKeyed(stream.KeyBy(s, key), stream.KeyBy(s, key)).Between(0, 0), pairUp, stream.UID("i")).Discard()
 	})
 	want := "Co-Map -> show -> Sink: Discard; Co-Flat Map -> Sink: Discard; Co-Process -> Sink: Discard; Co-Keyed-Process -> Sink: end; " +
-		"Co-Process-Broadcast-Keyed -> Sink: Discard; Co-Process-Broadcast -> Sink: Discard"
+		"Co-Process-Broadcast-Keyed -> Sink: Discard; Co-Process-Broadcast -> Sink: Discard; Interval Join -> Sink: Discard"
 	if got := strings.Join(vertexNames(p), "; "); got != want {
 		t.Errorf("got %s", got)
 	}
@@ -74,7 +75,8 @@ func TestTwoInputErrors(t *testing.T) {
 		stream.NewBroadcastState[string, int](s, "twice")
 		return newCensus(s)
 	}, stream.Name("names")).Discard()
-	expectErrors(t, env, `"no broadcast": broadcast state "rules": it needs a broadcast stream`, `state name "_own"`, "chan int", `"twice" is declared twice`, `"Co-Map": it connects streams of two environments`, `"bad timer"`, "OnTimer is func(", "func()")
+	stream.IntervalJoin(stream.ConnectKeyed(k, k).Between(2, -2000000), pairUp, stream.Name("bounds")).Discard()
+	expectErrors(t, env, `"bounds": the interval's lower bound 2ns is above its upper bound -2ms`, `"no broadcast": broadcast state "rules": it needs a broadcast stream`, `state name "_own"`, "chan int", `"twice" is declared twice`, `"Co-Map": it connects streams of two environments`, `"bad timer"`, "OnTimer is func(", "func()")
 }
 
 // expectErrors wants each of these in the errors of a program.
@@ -92,4 +94,9 @@ func expectErrors(t *testing.T, env *stream.Env, want ...string) {
 	if n := strings.Count(err.Error(), "connect_test.go:"); n < len(strings.Split(err.Error(), "\n")) {
 		t.Errorf("%d of the lines name the caller:\n%v", n, err)
 	}
+}
+
+func pairUp(_ stream.Pair[string], a, b event, out *stream.Out[int64]) error {
+	out.Emit(a.N + b.N)
+	return nil
 }

@@ -14,8 +14,8 @@
 // Who calls it: user programs at the top, package launch (NewEnv, Program)
 // below. Files: env, params, main (programs); stream, node, program, task
 // (graph and chains); wire, batch, output, input, partition (edges); map,
-// process, keyed, reduce, window, async (operators); twoinput, connect, broadcast (operators
-// with two inputs); source, watermark, sink (ends).
+// process, keyed, reduce, window, async (operators); twoinput, connect, broadcast,
+// intervaljoin (operators with two inputs); source, watermark, sink (ends).
 //
 // Goroutines: operators run on their task's goroutine and start none. Sources
 // that wait for I/O read on a goroutine of Env.Go, which the task owns and

@@ -72,6 +72,23 @@ func twoInputLaws() []law {
 			}
 			return out
 		}, 20},
+		{"interval join", func(env *stream.Env, evs []event) stream.Stream[string] {
+			pair := stream.ConnectKeyed(stream.KeyBy(slow(env, evs), key), stream.KeyBy(slow(env, evs), key))
+			return stream.IntervalJoin(pair.Between(-40*time.Millisecond, 150*time.Millisecond).UpperBoundExclusive(),
+				func(p stream.Pair[string], a, b event, out *stream.Out[string]) error {
+					out.Emit(fmt.Sprint(p.Key, a.N, b.N))
+					return nil
+				}, stream.UID("join"))
+		}, func(evs []event) (out []string) {
+			for _, a := range evs {
+				for _, b := range evs {
+					if d := b.At - a.At; a.Key == b.Key && d >= -40 && d < 150 {
+						out = append(out, fmt.Sprint(a.Key, a.N, b.N))
+					}
+				}
+			}
+			return out
+		}, 20},
 	}
 }
 

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"testing"
+	"time"
 
 	"goflink/dataflow"
 )
@@ -63,6 +64,10 @@ var twoInputPrograms = map[string]func(r *twoRig, a, b Stream[token]){
 	},
 	"CoRun": func(_ *twoRig, a, b Stream[token]) {
 		CoRun(ConnectKeyed(KeyBy(a, tokenKey), KeyBy(b, tokenKey)), newForward).Discard()
+	},
+	"IntervalJoin": func(_ *twoRig, a, b Stream[token]) {
+		i := ConnectKeyed(KeyBy(a, tokenKey), KeyBy(b, tokenKey)).Between(-10*time.Millisecond, 10*time.Millisecond)
+		IntervalJoin(i, func(_ Pair[string], a, _ token, out *Out[token]) error { out.Emit(a); return nil }).Discard()
 	},
 }
 

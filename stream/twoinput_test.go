@@ -198,6 +198,7 @@ func TestTwoInputScripts(t *testing.T) {
 			show(r, s, "")
 			show(r, Side(s, changed), "changed ")
 		},
+		"interval": scriptInterval,
 	}
 	datadriven.RunTest(t, "testdata/twoinput", func(t *testing.T, d *datadriven.TestData) string {
 		build, ok := builders[d.Cmd]
