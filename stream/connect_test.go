@@ -1,10 +1,13 @@
 package stream_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"goflink/stream"
+	"goflink/stream/streamtest"
 )
 
 // vertexNames are the names of a program's vertices that do not begin with a
@@ -44,9 +47,15 @@ func TestTwoInputNames(t *testing.T) {
 		stream.RunBroadcast(stream.KeyBy(s, key), s, newWaiting, stream.UID("r")).Discard()
 		stream.ProcessBroadcast(s, s, newCensus, stream.UID("b")).Discard()
 		stream.IntervalJoin(stream.ConnectKeyed(stream.KeyBy(s, key), stream.KeyBy(s, key)).Between(0, 0), pairUp, stream.UID("i")).Discard()
+		stream.Join(stream.ConnectKeyed(stream.KeyBy(s, key), stream.KeyBy(s, key)).Window(stream.Tumbling(time.Second)), func(a, b event) int { return 0 }, stream.UID("j")).Discard()
 	})
 	want := "Co-Map -> show -> Sink: Discard; Co-Flat Map -> Sink: Discard; Co-Process -> Sink: Discard; Co-Keyed-Process -> Sink: end; " +
-		"Co-Process-Broadcast-Keyed -> Sink: Discard; Co-Process-Broadcast -> Sink: Discard; Interval Join -> Sink: Discard"
+		"Co-Process-Broadcast-Keyed -> Sink: Discard; Co-Process-Broadcast -> Sink: Discard; Interval Join -> Sink: Discard; " +
+		"TumblingEventTimeWindows -> Sink: Discard"
+	last := p.JobGraph().Vertices[len(p.JobGraph().Vertices)-1]
+	if d := last.Operators[0].Description; d != "Window(TumblingEventTimeWindows(1000), EventTimeTrigger, CoGroupWindowFunction)" {
+		t.Errorf("description %s", d)
+	}
 	if got := strings.Join(vertexNames(p), "; "); got != want {
 		t.Errorf("got %s", got)
 	}
@@ -76,7 +85,10 @@ func TestTwoInputErrors(t *testing.T) {
 		return newCensus(s)
 	}, stream.Name("names")).Discard()
 	stream.IntervalJoin(stream.ConnectKeyed(k, k).Between(2, -2000000), pairUp, stream.Name("bounds")).Discard()
-	expectErrors(t, env, `"bounds": the interval's lower bound 2ns is above its upper bound -2ms`, `"no broadcast": broadcast state "rules": it needs a broadcast stream`, `state name "_own"`, "chan int", `"twice" is declared twice`, `"Co-Map": it connects streams of two environments`, `"bad timer"`, "OnTimer is func(", "func()")
+	stream.Count(s.WindowAll(stream.Tumbling(time.Second)), stream.Parallelism(2), stream.Name("all")).Discard()
+	stream.Count(s.WindowAll(stream.Global()), stream.Name("endless")).Discard()
+	stream.Join(stream.ConnectKeyed(k, k).Window(stream.Tumbling(0)), func(a, b event) int { return 0 }).Discard()
+	expectErrors(t, env, `"all": windows over a stream without keys run in one subtask`, `"endless": a global window never ends`, "window size 0s", `"bounds": the interval's lower bound 2ns is above its upper bound -2ms`, `"no broadcast": broadcast state "rules": it needs a broadcast stream`, `state name "_own"`, "chan int", `"twice" is declared twice`, `"Co-Map": it connects streams of two environments`, `"bad timer"`, "OnTimer is func(", "func()")
 }
 
 // expectErrors wants each of these in the errors of a program.
@@ -99,4 +111,33 @@ func expectErrors(t *testing.T, env *stream.Env, want ...string) {
 func pairUp(_ stream.Pair[string], a, b event, out *stream.Out[int64]) error {
 	out.Emit(a.N + b.N)
 	return nil
+}
+
+// TestCountWindowAll: windows without keys run in one subtask, whatever the
+// parallelism of the rest.
+func TestCountWindowAll(t *testing.T) {
+	p := program(t, func(env *stream.Env) {
+		env.SetParallelism(3)
+		env.SetMaxParallelism(16)
+		s := stream.Sequence(env, 1, 10)
+		stream.Sum(s.CountWindowAll(5), func(n *int64) *int64 { return n }, stream.Name("fives")).Global().Print(stream.Parallelism(1))
+		stream.Count(s.SlidingCountWindowAll(4, 3), stream.Name("threes")).Global().Print(stream.Parallelism(1))
+	})
+	for _, v := range p.JobGraph().Vertices {
+		if name, _, _ := strings.Cut(v.Name, " -> "); (name == "fives" || name == "threes") && (v.Parallelism != 1 || v.MaxParallelism != 1) {
+			t.Errorf("%s has parallelism %d of %d", v.Name, v.Parallelism, v.MaxParallelism)
+		}
+	}
+	got := run(t, p, streamtest.Options{RemoteShare: 0.5, Seed: 1})
+	counts, total := []string{}, 0
+	for _, l := range got {
+		if n, _ := strconv.Atoi(l); n > 4 {
+			total += n
+		} else {
+			counts = append(counts, l)
+		}
+	}
+	if total != 55 || strings.Join(counts, " ") != "3 4 4" {
+		t.Errorf("sum %d, counts %v", total, counts)
+	}
 }

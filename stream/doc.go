@@ -15,7 +15,7 @@
 // below. Files: env, params, main (programs); stream, node, program, task
 // (graph and chains); wire, batch, output, input, partition (edges); map,
 // process, keyed, reduce, window, async (operators); twoinput, connect, broadcast,
-// intervaljoin (operators with two inputs); source, watermark, sink (ends).
+// intervaljoin, cogroup (operators with two inputs); source, watermark, sink (ends).
 //
 // Goroutines: operators run on their task's goroutine and start none. Sources
 // that wait for I/O read on a goroutine of Env.Go, which the task owns and

@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,6 +87,47 @@ func twoInputLaws() []law {
 						out = append(out, fmt.Sprint(a.Key, a.N, b.N))
 					}
 				}
+			}
+			return out
+		}, 20},
+		{"window join", func(env *stream.Env, evs []event) stream.Stream[string] {
+			w := stream.ConnectKeyed(stream.KeyBy(slow(env, evs), key), stream.KeyBy(slow(env, evs), key)).Window(stream.Sliding(100*time.Millisecond, 50*time.Millisecond))
+			return stream.Join(w, func(a, b event) string { return fmt.Sprint(a.Key, a.N, b.N) }, stream.UID("join"))
+		}, func(evs []event) (out []string) {
+			for _, a := range evs {
+				for _, b := range evs {
+					for s := a.At/50*50 - 50; a.Key == b.Key && s <= a.At; s += 50 {
+						if b.At >= s && b.At < s+100 {
+							out = append(out, fmt.Sprint(a.Key, a.N, b.N))
+						}
+					}
+				}
+			}
+			return out
+		}, 20},
+		{"session co-group", func(env *stream.Env, evs []event) stream.Stream[string] {
+			even := slow(env, evs).Filter(func(e event) bool { return e.N%2 == 0 })
+			odd := slow(env, evs).Filter(func(e event) bool { return e.N%2 == 1 })
+			w := stream.ConnectKeyed(stream.KeyBy(even, key), stream.KeyBy(odd, key)).Window(stream.Session(60 * time.Millisecond))
+			return stream.CoGroup(w, func(i stream.WindowInfo[string], as, bs []event, out *stream.Out[string]) error {
+				n := int64(0)
+				for _, e := range slices.Concat(as, bs) {
+					n += e.N
+				}
+				out.Emit(fmt.Sprintf("(%s,%d,%d,%d)", i.Key, i.Start, i.End, n))
+				return nil
+			}, stream.UID("group"))
+		}, func(evs []event) []string { return sessions(evs, 60) }, 20},
+		{"window all", func(env *stream.Env, evs []event) stream.Stream[string] {
+			return show(stream.Aggregate(slow(env, evs).WindowAll(stream.Tumbling(170*time.Millisecond)), sum{}, stream.UID("sum")))
+		}, func(evs []event) []string {
+			one := make([]event, len(evs))
+			for i, e := range evs {
+				one[i] = event{"", e.At, e.N}
+			}
+			out := windowed(one, 170, 170, 0)
+			for i := range out {
+				out[i] = strings.Replace(out[i], "(,", "(", 1)
 			}
 			return out
 		}, 20},

@@ -19,4 +19,12 @@ func TestPaneString(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
+	for want, p := range map[string]stream.Pane[stream.NoKey, int]{
+		"(1000,2000,3)": {Start: 1000, End: 2000, Value: 3},
+		"3":             {Start: math.MinInt64, End: math.MaxInt64, Value: 3},
+	} {
+		if got := fmt.Sprint(p); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
 }

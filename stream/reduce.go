@@ -50,8 +50,14 @@ type Pane[K comparable, Res any] struct {
 }
 
 // String is the pane as Print shows it: "(key,value)" where it has no bounds,
-// else "(key,start,end,value)".
+// else "(key,start,end,value)". There is no key in a pane of WindowAll.
 func (p Pane[K, Res]) String() string {
+	if _, none := any(p.Key).(NoKey); none {
+		if p.Start == p.End || p.Start == math.MinInt64 {
+			return fmt.Sprint(p.Value)
+		}
+		return fmt.Sprintf("(%d,%d,%v)", p.Start, p.End, p.Value)
+	}
 	if p.Start == p.End || p.Start == math.MinInt64 {
 		return fmt.Sprintf("(%v,%v)", p.Key, p.Value)
 	}

@@ -199,6 +199,7 @@ func TestTwoInputScripts(t *testing.T) {
 			show(r, Side(s, changed), "changed ")
 		},
 		"interval": scriptInterval,
+		"cogroup":  scriptCoGroup,
 	}
 	datadriven.RunTest(t, "testdata/twoinput", func(t *testing.T, d *datadriven.TestData) string {
 		build, ok := builders[d.Cmd]

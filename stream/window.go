@@ -114,6 +114,7 @@ type windowing[T any] struct {
 	late     *Tag[T]
 	trigger  *Trigger[T]
 	evictor  *Evictor[T]
+	all      bool // of a stream without keys
 }
 
 // Windowed is a keyed stream cut into windows. Its methods return changed copies.

@@ -194,15 +194,19 @@ func windowList[K comparable, T, Res any](k Keyed[K, T], w *windowing[T], name s
 	c, _ := declareAcc[dataflow.Rec[T]](o, "window-list")
 	o.build = func(t *task) error {
 		return buildWindow(t, k, w, func(x *windowOp[K, T]) (contents[T], error) {
-			out, err := mainOutput[Res](&x.base)
-			l := &listContents[K, T, Res]{o: x, codec: c, f: f, out: Out[Res]{next: out}}
-			if tc, ok := codecOf[T](o.env, name); ok && !tc.Flat() {
-				l.copy = tc.Copy
-			}
-			return l, err
+			return newListContents(x, c, f)
 		})
 	}
 	return streamOf[Res](o)
+}
+
+func newListContents[K comparable, T, Res any](x *windowOp[K, T], c codec.Codec[dataflow.Rec[T]], f func(info WindowInfo[K], vs []T, out *Out[Res]) error) (contents[T], error) {
+	out, err := mainOutput[Res](&x.base)
+	l := &listContents[K, T, Res]{o: x, codec: c, f: f, out: Out[Res]{next: out}}
+	if !c.Flat() {
+		l.copy = func(v T) T { return c.Copy(dataflow.Rec[T]{V: v}).V }
+	}
+	return l, err
 }
 
 // applied is the function of Apply, which Flink's descriptions call so.
@@ -210,9 +214,19 @@ const applied = "InternalIterableWindowFunction"
 
 func addWindowOp[K comparable, T any](k Keyed[K, T], w *windowing[T], function string, opts []Option) *op {
 	o := addKeyedOp(k, "window", w.a.name(), opts)
+	w.declare(o, function)
+	return o
+}
+
+// declare checks the window of an operator and declares its states; function is
+// what Flink's description calls the window function.
+func (w *windowing[T]) declare(o *op, function string) {
 	w.check(o)
+	if w.all {
+		o.single()
+	}
 	if o.node.Description == "" && !o.named {
-		if function != applied {
+		if function != applied && function != coGrouped {
 			function += ", PassThroughWindowFunction"
 		}
 		o.node.Description = "Window(" + w.describe() + ", " + function + ")"
@@ -224,7 +238,6 @@ func addWindowOp[K comparable, T any](k Keyed[K, T], w *windowing[T], function s
 	case w.a.kind == sessionWindows:
 		declareSessions(o)
 	}
-	return o
 }
 
 // describe is the inner part of Flink's description of a window.
@@ -266,22 +279,30 @@ type windowOperator[T any] interface {
 }
 
 func buildWindow[K comparable, T any](t *task, k Keyed[K, T], w *windowing[T], make func(*windowOp[K, T]) (contents[T], error)) error {
+	op, err := newWindow(t, k, w, make)
+	if err == nil {
+		t.install(op, op)
+	}
+	return err
+}
+
+// newWindow makes the operator of one subtask, without what feeds it.
+func newWindow[K comparable, T any](t *task, k Keyed[K, T], w *windowing[T], make func(*windowOp[K, T]) (contents[T], error)) (windowOperator[T], error) {
 	x := windowOp[K, T]{keyedBase: newKeyedBase(t, k.codec), w: w, key: k.key}
 	if w.late != nil {
 		late, err := sideOutput[T](&x.base, w.late.name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		x.late = late
 	}
 	op, inner := newWindowOperator(x)
 	c, err := make(inner)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	inner.records = c
-	t.install(op, op)
-	return nil
+	return op, nil
 }
 
 // newWindowOperator picks the operator that a window definition needs, and
