@@ -12,6 +12,10 @@ import (
 // twoInputLaws are the laws of operators with two inputs, each of which reads the
 // events from a source of its own.
 func twoInputLaws() []law {
+	return slices.Concat(connectLaws(), broadcastLaws(), joinLaws(), coGroupLaws())
+}
+
+func connectLaws() []law {
 	return []law{
 		{"connect", func(env *stream.Env, evs []event) stream.Stream[string] {
 			a, b := slow(env, evs), slow(env, evs)
@@ -50,6 +54,11 @@ func twoInputLaws() []law {
 			}
 			return out
 		}, 20},
+	}
+}
+
+func broadcastLaws() []law {
+	return []law{
 		{"keyed broadcast", func(env *stream.Env, evs []event) stream.Stream[string] {
 			rules := slow(env, evs).Filter(func(e event) bool { return e.N >= ruleOf(e.Key) })
 			return stream.RunBroadcast(stream.KeyBy(slow(env, evs), key), rules, newWaiting, stream.UID("factors"))
@@ -73,6 +82,11 @@ func twoInputLaws() []law {
 			}
 			return out
 		}, 20},
+	}
+}
+
+func joinLaws() []law {
+	return []law{
 		{"interval join", func(env *stream.Env, evs []event) stream.Stream[string] {
 			pair := stream.ConnectKeyed(stream.KeyBy(slow(env, evs), key), stream.KeyBy(slow(env, evs), key))
 			return stream.IntervalJoin(pair.Between(-40*time.Millisecond, 150*time.Millisecond).UpperBoundExclusive(),
@@ -105,6 +119,11 @@ func twoInputLaws() []law {
 			}
 			return out
 		}, 20},
+	}
+}
+
+func coGroupLaws() []law {
+	return []law{
 		{"session co-group", func(env *stream.Env, evs []event) stream.Stream[string] {
 			even := slow(env, evs).Filter(func(e event) bool { return e.N%2 == 0 })
 			odd := slow(env, evs).Filter(func(e event) bool { return e.N%2 == 1 })
