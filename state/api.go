@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"io"
+	"time"
 
 	"goflink/codec"
 )
@@ -32,6 +33,8 @@ type Env struct {
 	// Open opens the bytes of a handle; a result that is an io.ReaderAt is read only where needed. Required
 	// when Restore is not empty.
 	Open func(ctx context.Context, h Handle) (io.ReadCloser, error)
+	// Now is the processing time that TTLs go by; nil means time.Now.
+	Now func() time.Time
 	// Context bounds the restore in OpenKeyed; nil means context.Background().
 	Context context.Context
 }
@@ -72,6 +75,7 @@ type Snapshot interface {
 type Desc[V any] struct {
 	Name  string
 	Codec codec.Codec[V]
+	TTL   *TTL // nil: nothing expires
 }
 
 // MapDesc declares a map state. Nil codecs are compiled from the types.
@@ -79,6 +83,7 @@ type MapDesc[MK comparable, V any] struct {
 	Name  string
 	Key   codec.KeyCodec[MK]
 	Codec codec.Codec[V]
+	TTL   *TTL // nil: nothing expires
 }
 
 // Value is one value per key and namespace.

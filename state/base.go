@@ -28,6 +28,10 @@ type base[K comparable] struct {
 	grouped bool
 	encoded []byte
 
+	now func() int64 // processing time in milliseconds
+	// onKey runs for each record: the clean-up of states that ask for it.
+	onKey []func()
+
 	err error
 }
 
@@ -69,6 +73,13 @@ func (b *base[K]) keyGroup() uint16 {
 func (b *base[K]) setKey(key K) {
 	b.key, b.grouped = key, false
 	b.version++
+}
+
+// cleanUp is what SetKey does when some state cleans up at every record; it is apart so that SetKey stays small.
+func (b *base[K]) cleanUp() {
+	for _, f := range b.onKey {
+		f()
+	}
 }
 
 func (b *base[K]) setNamespace(ns Namespace) {

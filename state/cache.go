@@ -114,6 +114,9 @@ func (t *table[K, M, V]) writeBack(slot uint32, b ByteBatch) error {
 	key := t.rowKey(e)
 	t.val = t.codec.Append(t.val[:0], &e.val)
 	t.measure(len(key) + len(t.val))
+	if t.age != nil {
+		return t.writeTimed(key, e.flags&flagNew != 0, b)
+	}
 	return b.Set(key, t.val)
 }
 

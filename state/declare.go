@@ -10,11 +10,13 @@ import (
 
 // restored is a state that was declared, or restored and not declared yet.
 type restored struct {
-	meta  *stateMeta
-	old   *codec.Schema // of the values as they were restored; nil for states that were not, and for timers
-	known bool          // it was restored
-	rows  rawRows       // on the heap: what was restored, until the state is declared
-	table tableOps      // once declared
+	meta   *stateMeta
+	old    *codec.Schema // of the values as they were restored; nil for states that were not, and for timers
+	oldTTL int64         // their time to live
+	age    *aging        // once declared with a time to live
+	known  bool          // it was restored
+	rows   rawRows       // on the heap: what was restored, until the state is declared
+	table  tableOps      // once declared
 }
 
 // same says that two states cannot be told apart by name: timers have names of their own.
@@ -43,7 +45,7 @@ func (k *Keyed[K]) declare(m stateMeta) (*restored, error) {
 		if err := s.meta.accepts(&m); err != nil {
 			return nil, err
 		}
-		s.meta.Value = m.Value
+		s.meta.Value, s.meta.TTL = m.Value, m.TTL
 		return s, nil
 	}
 	return k.addState(&m)
@@ -70,8 +72,17 @@ func (m *stateMeta) accepts(d *stateMeta) error {
 	return nil
 }
 
-// reader returns the decoder of the restored values of s.
-func reader[V any](s *restored, c codec.Codec[V]) (func(src []byte, v *V) (int, error), error) {
+// reader returns the decoder of the restored values of s, for a state without a time to live.
+func reader[V any](s *restored, c codec.Codec[V], now int64) (func(src []byte, v *V) (int, error), error) {
+	read, err := valueReader(s, c)
+	if err == nil && s.oldTTL > 0 {
+		read = untimedReader(read, now-s.oldTTL)
+	}
+	return read, err
+}
+
+// valueReader is reader apart from times.
+func valueReader[V any](s *restored, c codec.Codec[V]) (func(src []byte, v *V) (int, error), error) {
 	if !s.known || s.old.Equal(c.Schema()) {
 		return c.Decode, nil
 	}
@@ -100,7 +111,7 @@ func claim[K, M comparable, V any](k *Keyed[K], s *restored, t *table[K, M, V], 
 	}
 	if k.b.store != nil {
 		t.stored = true
-		if s.old.Equal(s.meta.Value) {
+		if s.old.Equal(s.meta.Value) && (s.oldTTL > 0) == (s.meta.TTL > 0) {
 			return nil
 		}
 		return t.migrate(read)
@@ -122,6 +133,9 @@ func (t *table[K, M, V]) loadRow(group uint16, address, val []byte, read func([]
 		return err
 	}
 	n, err := read(val, &e.val)
+	if errors.Is(err, errExpired) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -165,14 +179,16 @@ func (t *table[K, M, V]) migrate(read func([]byte, *V) (int, error)) error {
 	err := t.eachStored(func(key, val []byte) error {
 		var v V
 		n, err := read(val, &v)
-		if err != nil {
-			return err
+		switch {
+		case errors.Is(err, errExpired):
+			err = b.Delete(key)
+		case err == nil && n != len(val):
+			err = errTrailing
+		case err == nil:
+			t.val = t.codec.Append(t.val[:0], &v)
+			err = b.Set(key, t.val)
 		}
-		if n != len(val) {
-			return errTrailing
-		}
-		t.val = t.codec.Append(t.val[:0], &v)
-		if err := b.Set(key, t.val); err != nil || b.Len() < migrateBatch {
+		if err != nil || b.Len() < migrateBatch {
 			return err
 		}
 		return b.Commit()

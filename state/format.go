@@ -20,7 +20,8 @@ import (
 //
 //	frame   length (4)  CRC-32C of the payload (4)  payload, which begins with a mark (2)
 //	header  checkpoint id (zigzag), max parallelism, first key group, end of the key groups, key schema, number of
-//	        states; each: id (2), kind (1), name, value schema, map key schema, next chunk number
+//	        states; each: id (2), kind (1), name, value schema, map key schema, next chunk number;
+//	        where the kind has the bit 0x80, the time to live in milliseconds
 //	row     state id, length and bytes of the address, length and bytes of the value
 //	index   number of rows, then the offset of each key group's first frame and the end of the last one, each as
 //	        the difference from the one before
@@ -100,6 +101,7 @@ type snapshotWriter struct {
 	groups  Range
 	offsets []int64
 	rows    uint64
+	live    map[uint16]rowFilter
 	err     error
 }
 
@@ -144,7 +146,17 @@ func (s *snapshotWriter) startGroup(group int) {
 	s.open(uint16(group))
 }
 
+// rowFilter takes out of a value what is not to be written; keep is false when that is all of it.
+type rowFilter = func(val []byte) (out []byte, keep bool, err error)
+
 func (s *snapshotWriter) row(id uint16, address, val []byte) error {
+	if f := s.live[id]; f != nil {
+		left, keep, err := f(val)
+		if err != nil || !keep {
+			return err
+		}
+		val = left
+	}
 	s.rows++
 	s.frame = binary.AppendUvarint(s.frame, uint64(id))
 	s.frame = appendBytes(appendBytes(s.frame, address), val)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"time"
 
 	"goflink/codec"
 )
@@ -90,6 +91,7 @@ type StateInfo struct {
 	Kind   string        // value, list, map, event-time timers, processing-time timers
 	Value  *codec.Schema // of a value or element; nil for timers
 	MapKey *codec.Schema // of maps
+	TTL    time.Duration // 0: nothing expires
 }
 
 // Describe reads the header of a snapshot, for checks before anything is restored.
@@ -100,7 +102,7 @@ func Describe(r io.Reader) (*SnapshotDescription, error) {
 	}
 	d := &SnapshotDescription{CheckpointID: s.h.checkpointID, MaxParallelism: s.h.maxPar, Range: s.h.groups, Key: s.h.key}
 	for _, m := range s.h.states {
-		d.States = append(d.States, StateInfo{Name: m.Name, Kind: m.Kind.String(), Value: m.Value, MapKey: m.MapKey})
+		d.States = append(d.States, StateInfo{Name: m.Name, Kind: m.Kind.String(), Value: m.Value, MapKey: m.MapKey, TTL: time.Duration(m.TTL) * time.Millisecond})
 	}
 	return d, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"goflink/codec"
 )
@@ -28,6 +29,10 @@ func OpenKeyed[K comparable](env Env, key codec.KeyCodec[K]) (*Keyed[K], error) 
 		return nil, err
 	}
 	k := &Keyed[K]{b: base[K]{codec: key, clock: newClock(), maxPar: env.MaxParallelism, groups: env.Range}}
+	k.b.now = func() int64 { return time.Now().UnixMilli() }
+	if env.Now != nil {
+		k.b.now = func() int64 { return env.Now().UnixMilli() }
+	}
 	if env.Kind != Heap {
 		if err := k.openStore(env); err != nil {
 			return nil, err
@@ -83,7 +88,12 @@ func (k *Keyed[K]) openStore(env Env) error {
 }
 
 // SetKey makes key the current key. The namespace stays.
-func (k *Keyed[K]) SetKey(key K) { k.b.setKey(key) }
+func (k *Keyed[K]) SetKey(key K) {
+	k.b.setKey(key)
+	if k.b.onKey != nil {
+		k.b.cleanUp()
+	}
+}
 
 // Key returns the current key.
 func (k *Keyed[K]) Key() K { return k.b.key }

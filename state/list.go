@@ -45,6 +45,10 @@ func decodeChunk[E any](src []byte, v *chunk[E], elem func([]byte, *E) (int, err
 	for range count {
 		var e E
 		n, err := elem(src[pos:], &e)
+		if err == errExpired {
+			pos += n
+			continue
+		}
 		if err != nil {
 			return pos, err
 		}
@@ -75,25 +79,37 @@ func NewList[K comparable, V any](k *Keyed[K], d Desc[V]) (List[V], error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.TTL.on() {
+		return newTTLList(k, d, c)
+	}
 	s, err := k.declare(stateMeta{Kind: kindList, Name: d.Name, Value: c.Schema()})
 	if err != nil {
 		return nil, err
 	}
-	read, err := reader(s, c)
+	read, err := reader(s, c, k.b.now())
 	if err != nil {
 		return nil, err
 	}
 	t := newTable[K, unit, chunk[V]](&k.b, s.meta, layoutList, nil, chunkCodec[V]{c})
 	l := &listState[K, V]{t: t, b: &k.b}
-	err = claim(k, s, t, func(src []byte, v *chunk[V]) (int, error) {
-		v.number = s.meta.Next
-		s.meta.Next++
-		return decodeChunk(src, v, read)
-	})
-	if err != nil {
+	if err := claim(k, s, t, chunkReader(s.meta, read)); err != nil {
 		return nil, err
 	}
 	return l, nil
+}
+
+// chunkReader returns the decoder of restored chunks, which gives them new numbers in their order. A chunk of which
+// nothing is left is expired as a whole.
+func chunkReader[E any](m *stateMeta, read func([]byte, *E) (int, error)) func([]byte, *chunk[E]) (int, error) {
+	return func(src []byte, v *chunk[E]) (int, error) {
+		v.number = m.Next
+		m.Next++
+		n, err := decodeChunk(src, v, read)
+		if err == nil && len(v.items) == 0 {
+			err = errExpired
+		}
+		return n, err
+	}
 }
 
 type listState[K comparable, V any] struct {

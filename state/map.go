@@ -16,11 +16,14 @@ func NewMap[K comparable, MK comparable, V any](k *Keyed[K], d MapDesc[MK, V]) (
 			return nil, err
 		}
 	}
+	if d.TTL.on() {
+		return newTTLMap(k, d, mk, c)
+	}
 	s, err := k.declare(stateMeta{Kind: kindMap, Name: d.Name, Value: c.Schema(), MapKey: mk.Schema()})
 	if err != nil {
 		return nil, err
 	}
-	read, err := reader(s, c)
+	read, err := reader(s, c, k.b.now())
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,10 @@ const (
 	kindProcTimers
 )
 
+// kindTimed is set in the kind of a state with a time to live: a varint, the time of the last access in milliseconds,
+// comes before each value. Releases that do not know it refuse the kind.
+const kindTimed = 0x80
+
 func (k stateKind) String() string {
 	names := [...]string{kindValue: "value", kindList: "list", kindMap: "map", kindEventTimers: "event-time timers", kindProcTimers: "processing-time timers"}
 	if int(k) < len(names) && k > 0 {
@@ -45,6 +49,7 @@ type stateMeta struct {
 	Value  *codec.Schema // of a value or element; nil for timers
 	MapKey *codec.Schema // of maps
 	Next   uint64        // of lists: a number above all chunk numbers used
+	TTL    int64         // time to live in milliseconds; 0: values have no time
 }
 
 func (m *stateMeta) wrap(what string, err error) error {
@@ -53,11 +58,19 @@ func (m *stateMeta) wrap(what string, err error) error {
 
 func (m *stateMeta) append(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, m.ID)
-	dst = append(dst, byte(m.Kind))
+	kind := byte(m.Kind)
+	if m.TTL > 0 {
+		kind |= kindTimed
+	}
+	dst = append(dst, kind)
 	dst = appendBytes(dst, []byte(m.Name))
 	dst = appendSchema(dst, m.Value)
 	dst = appendSchema(dst, m.MapKey)
-	return binary.AppendUvarint(dst, m.Next)
+	dst = binary.AppendUvarint(dst, m.Next)
+	if m.TTL > 0 {
+		dst = binary.AppendUvarint(dst, uint64(m.TTL))
+	}
+	return dst
 }
 
 func appendBytes(dst, b []byte) []byte {
@@ -125,10 +138,16 @@ func (f *fields) meta() *stateMeta {
 		f.failf("metadata ends early")
 		return &stateMeta{}
 	}
-	m := &stateMeta{ID: binary.BigEndian.Uint16(f.src), Kind: stateKind(f.src[2])}
+	m := &stateMeta{ID: binary.BigEndian.Uint16(f.src), Kind: stateKind(f.src[2] &^ kindTimed)}
+	hasTTL := f.src[2]&kindTimed != 0
 	f.src = f.src[3:]
 	m.Name = string(f.bytes())
 	m.Value, m.MapKey, m.Next = f.schema(), f.schema(), f.uvarint()
+	if hasTTL {
+		if m.TTL = int64(f.uvarint()); f.err == nil && (m.TTL <= 0 || m.Kind > kindMap) {
+			f.failf("state %q, a %s, with an impossible time to live", m.Name, m.Kind)
+		}
+	}
 	if m.Kind < kindValue || m.Kind > kindProcTimers {
 		f.failf("state %q is of unknown %s; was it written by a newer release?", m.Name, m.Kind)
 	}

@@ -81,7 +81,7 @@ func (k *Keyed[K]) adoptOne(m stateMeta) (*restored, error) {
 		if !s.meta.same(&m) {
 			continue
 		}
-		if s.meta.Kind != m.Kind || !s.meta.Value.Equal(m.Value) || !s.meta.MapKey.Equal(m.MapKey) {
+		if s.meta.Kind != m.Kind || !s.meta.Value.Equal(m.Value) || !s.meta.MapKey.Equal(m.MapKey) || (s.meta.TTL > 0) != (m.TTL > 0) {
 			return nil, fmt.Errorf("%w: state %q has different types in the snapshots of one checkpoint", ErrCorrupt, m.Name)
 		}
 		s.meta.Next = max(s.meta.Next, m.Next)
@@ -91,6 +91,6 @@ func (k *Keyed[K]) adoptOne(m stateMeta) (*restored, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.known, s.old = true, s.meta.Value
+	s.known, s.old, s.oldTTL = true, s.meta.Value, s.meta.TTL
 	return s, nil
 }

@@ -35,6 +35,12 @@ func (k *Keyed[K]) Snapshot(checkpointID int64) (Snapshot, error) {
 		}
 		s.head.states = append(s.head.states, &meta)
 		s.tables = append(s.tables, t)
+		if f := st.age.snapshotFilter(); f != nil {
+			if s.live == nil {
+				s.live = map[uint16]rowFilter{}
+			}
+			s.live[meta.ID] = f
+		}
 	}
 	s.epoch = k.b.clock.tick()
 	return s, nil
@@ -47,7 +53,8 @@ type snapshot struct {
 	head    header
 	tables  []frozenTable // by index in head.states
 	store   ByteSnapshot
-	arena   []byte // of the group that is being written
+	live    map[uint16]rowFilter // by state id, of those that leave out what expired
+	arena   []byte               // of the group that is being written
 	release sync.Once
 }
 
@@ -57,6 +64,7 @@ func (s *snapshot) WriteTo(ctx context.Context, w io.Writer) (SnapshotInfo, erro
 		t.index(s.head.groups)
 	}
 	out := newSnapshotWriter(w, &s.head)
+	out.live = s.live
 	for g := s.head.groups.Start; g < s.head.groups.End; g++ {
 		if err := ctx.Err(); err != nil {
 			return SnapshotInfo{}, err

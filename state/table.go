@@ -49,6 +49,7 @@ type table[K, M comparable, V any] struct {
 	avgVar float64 // average encoded size of the entries seen on their way out or in
 	fixed  int64   // bytes of an entry and its index
 	onDrop func(slot uint32)
+	age    *aging // nil: nothing expires
 
 	scratch entry[K, M, V]
 	buf     []byte

@@ -10,11 +10,14 @@ func NewValue[K comparable, V any](k *Keyed[K], d Desc[V]) (Value[V], error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.TTL.on() {
+		return newTTLValue(k, d, c)
+	}
 	s, err := k.declare(stateMeta{Kind: kindValue, Name: d.Name, Value: c.Schema()})
 	if err != nil {
 		return nil, err
 	}
-	read, err := reader(s, c)
+	read, err := reader(s, c, k.b.now())
 	if err != nil {
 		return nil, err
 	}

@@ -63,6 +63,7 @@ func TestGraphErrors(t *testing.T) {
 		stream.NewValue[int](s, "_own")
 		stream.NewReducing[int](s, "unfolded", nil)
 		stream.NewAggregating(s, "hidden", hiddenAcc{})
+		stream.NewList[int](s, "short", stream.WithTTL(stream.TTL{Time: time.Microsecond}))
 		return &buckets{}
 	})
 	stream.Process(s, func(s *stream.Setup[stream.NoKey]) plainFunc {
@@ -85,6 +86,7 @@ func TestGraphErrors(t *testing.T) {
 		"state needs a key", "needs a trigger", "must be 1 ms at least", "no trigger and no evictor", "allowed lateness is for",
 		`no side output "nowhere"`, "has parallelism 1 and cannot have 2", "factory panicked when the graph was built: boom",
 		`state "unfolded": a reducing state needs a function`, `state "hidden": accumulator: `, "has the unexported field n",
+		`state "short": time to live 1µs: it must be 1 ms at least`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in:\n%v", want, err)

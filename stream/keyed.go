@@ -63,7 +63,7 @@ func newKeyedBase[K comparable](t *task, c codec.KeyCodec[K]) keyedBase[K] {
 // openState opens the keyed state and restores it.
 func (o *keyedBase[K]) openState(ctx context.Context) error {
 	env := o.t.env.State
-	env.Context = ctx
+	env.Context, env.Now = ctx, o.t.env.Now
 	if env.Dir != "" {
 		env.Dir = filepath.Join(env.Dir, o.id)
 	}

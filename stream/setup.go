@@ -130,7 +130,8 @@ func plan[K comparable, F any](o *op, key bool, factory func(*Setup[K]) F) (f F)
 type Value[V any] struct{ s state.Value[V] }
 
 // NewValue declares a value state.
-func NewValue[V any, K comparable](s *Setup[K], name string) Value[V] {
+func NewValue[V any, K comparable](s *Setup[K], name string, opts ...StateOption) Value[V] {
+	o := s.options(name, opts)
 	c, err := codec.For[V]()
 	if err != nil {
 		s.fail(fmt.Errorf("state %q: %w", name, err))
@@ -140,7 +141,7 @@ func NewValue[V any, K comparable](s *Setup[K], name string) Value[V] {
 		s.declare(name, "value", reflect.TypeFor[V](), c.Schema())
 		return Value[V]{}
 	}
-	v, err := state.NewValue(s.keyed, state.Desc[V]{Name: name, Codec: c})
+	v, err := state.NewValue(s.keyed, state.Desc[V]{Name: name, Codec: c, TTL: o.ttl})
 	if err != nil {
 		s.fail(err)
 	}
@@ -172,7 +173,8 @@ func (v Value[V]) Ptr() (p *V, created bool) { return v.s.Ptr() }
 type List[V any] struct{ s state.List[V] }
 
 // NewList declares a list state.
-func NewList[V any, K comparable](s *Setup[K], name string) List[V] {
+func NewList[V any, K comparable](s *Setup[K], name string, opts ...StateOption) List[V] {
+	o := s.options(name, opts)
 	c, err := codec.For[V]()
 	if err != nil {
 		s.fail(fmt.Errorf("state %q: %w", name, err))
@@ -182,7 +184,7 @@ func NewList[V any, K comparable](s *Setup[K], name string) List[V] {
 		s.declare(name, "list", reflect.TypeFor[V](), c.Schema())
 		return List[V]{}
 	}
-	l, err := state.NewList(s.keyed, state.Desc[V]{Name: name, Codec: c})
+	l, err := state.NewList(s.keyed, state.Desc[V]{Name: name, Codec: c, TTL: o.ttl})
 	if err != nil {
 		s.fail(err)
 	}
@@ -211,7 +213,8 @@ func (l List[V]) Clear() { l.s.Clear() }
 type MapState[MK comparable, V any] struct{ s state.Map[MK, V] }
 
 // NewMap declares a map state.
-func NewMap[MK comparable, V any, K comparable](s *Setup[K], name string) MapState[MK, V] {
+func NewMap[MK comparable, V any, K comparable](s *Setup[K], name string, opts ...StateOption) MapState[MK, V] {
+	o := s.options(name, opts)
 	kc, err := codec.Key[MK]()
 	if err != nil {
 		s.fail(fmt.Errorf("state %q: %w", name, err))
@@ -226,7 +229,7 @@ func NewMap[MK comparable, V any, K comparable](s *Setup[K], name string) MapSta
 		s.declare(name, "map", reflect.TypeFor[map[MK]V](), kc.Schema(), c.Schema())
 		return MapState[MK, V]{}
 	}
-	m, err := state.NewMap(s.keyed, state.MapDesc[MK, V]{Name: name, Key: kc, Codec: c})
+	m, err := state.NewMap(s.keyed, state.MapDesc[MK, V]{Name: name, Key: kc, Codec: c, TTL: o.ttl})
 	if err != nil {
 		s.fail(err)
 	}

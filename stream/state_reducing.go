@@ -15,7 +15,8 @@ type Reducing[V any] struct{ s *state.Reducing[V] }
 // NewReducing declares a reducing state. f folds a value into what is there; it
 // may change its first argument and return it. f is no part of the state: a
 // program that resumes with another one goes on with that.
-func NewReducing[V any, K comparable](s *Setup[K], name string, f func(a, b V) V) Reducing[V] {
+func NewReducing[V any, K comparable](s *Setup[K], name string, f func(a, b V) V, opts ...StateOption) Reducing[V] {
+	o := s.options(name, opts)
 	c, err := codec.For[V]()
 	switch {
 	case err != nil:
@@ -28,7 +29,7 @@ func NewReducing[V any, K comparable](s *Setup[K], name string, f func(a, b V) V
 		s.declare(name, "reducing", reflect.TypeFor[V](), c.Schema())
 		return Reducing[V]{}
 	}
-	r, err := state.NewReducing(s.keyed, state.Desc[V]{Name: name, Codec: c}, f)
+	r, err := state.NewReducing(s.keyed, state.Desc[V]{Name: name, Codec: c, TTL: o.ttl}, f)
 	if err != nil {
 		s.fail(err)
 	}
@@ -53,7 +54,8 @@ type Aggregating[In, Acc, Res any] struct {
 // NewAggregating declares an aggregating state. Of the Aggregator only the
 // accumulator is part of the state: a program that resumes may have another one
 // with an accumulator of the same type.
-func NewAggregating[In, Acc, Res any, K comparable](s *Setup[K], name string, agg Aggregator[In, Acc, Res]) Aggregating[In, Acc, Res] {
+func NewAggregating[In, Acc, Res any, K comparable](s *Setup[K], name string, agg Aggregator[In, Acc, Res], opts ...StateOption) Aggregating[In, Acc, Res] {
+	o := s.options(name, opts)
 	c, err := codec.For[Acc]()
 	switch {
 	case err != nil:
@@ -66,7 +68,7 @@ func NewAggregating[In, Acc, Res any, K comparable](s *Setup[K], name string, ag
 		s.declare(name, "aggregating", reflect.TypeFor[Acc](), c.Schema())
 		return Aggregating[In, Acc, Res]{}
 	}
-	a, err := state.NewAggregating(s.keyed, state.Desc[Acc]{Name: name, Codec: c}, state.Aggregator[In, Acc, Res]{
+	a, err := state.NewAggregating(s.keyed, state.Desc[Acc]{Name: name, Codec: c, TTL: o.ttl}, state.Aggregator[In, Acc, Res]{
 		Create: agg.New,
 		Add:    func(acc *Acc, in In) { *acc = agg.Add(*acc, in) },
 		Result: func(acc *Acc) Res { return agg.Result(*acc) },
