@@ -116,13 +116,17 @@ func (o *keyedBase[K]) stateError(err error) error {
 	return fmt.Errorf("operator %q: state: %w", o.name, err)
 }
 
-// Snapshot is the synchronous part of a snapshot of the keyed state.
+// Snapshot is the synchronous part of a snapshot of the keyed state, after what
+// the function does for it.
 func (o *keyedBase[K]) Snapshot(c dataflow.Checkpoint) (dataflow.OperatorSnapshot, error) {
-	s, err := o.keyed.Snapshot(c.ID)
+	out, err := o.base.Snapshot(c)
 	if err != nil {
+		return out, err
+	}
+	if out.Keyed, err = o.keyed.Snapshot(c.ID); err != nil {
 		return dataflow.OperatorSnapshot{}, o.stateError(err)
 	}
-	return dataflow.OperatorSnapshot{Keyed: s}, nil
+	return out, nil
 }
 
 // Close frees the state.

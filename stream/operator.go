@@ -27,6 +27,7 @@ type base struct {
 	t        *task
 	node     *graph.Node
 	marks    []marker // every distinct output: main and sides
+	user     userState
 }
 
 // marker is an output without its type.
@@ -37,20 +38,15 @@ type marker interface {
 
 func newBase(t *task) base { return base{id: t.node().ID(), name: t.node().Name, t: t, node: t.node()} }
 
-func (b *base) ID() string                     { return b.id }
-func (b *base) Open(context.Context) error     { return nil }
-func (b *base) PrepareBarrier(int64) error     { return nil }
-func (b *base) CheckpointComplete(int64) error { return nil }
-func (b *base) CheckpointAborted(int64) error  { return nil }
-func (b *base) Finish() error                  { return nil }
-func (b *base) CommitFinal() error             { return nil }
-func (b *base) Close() error                   { return nil }
-func (b *base) now() int64                     { return b.t.env.Now().UnixMilli() }
-func (b *base) Watermark(ts int64) error       { return b.sendWatermark(ts) }
-func (b *base) Status(idle bool) error         { return b.sendStatus(idle) }
-func (b *base) Snapshot(dataflow.Checkpoint) (dataflow.OperatorSnapshot, error) {
-	return dataflow.OperatorSnapshot{}, nil
-}
+func (b *base) ID() string                 { return b.id }
+func (b *base) Open(context.Context) error { return nil }
+func (b *base) PrepareBarrier(int64) error { return nil }
+func (b *base) Finish() error              { return nil }
+func (b *base) CommitFinal() error         { return nil }
+func (b *base) Close() error               { return nil }
+func (b *base) now() int64                 { return b.t.env.Now().UnixMilli() }
+func (b *base) Watermark(ts int64) error   { return b.sendWatermark(ts) }
+func (b *base) Status(idle bool) error     { return b.sendStatus(idle) }
 
 // fail puts the operator's name on an error of user code, once.
 func (b *base) fail(err error) error {

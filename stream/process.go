@@ -95,6 +95,7 @@ func (p *processOp[K, In, Res]) Open(ctx context.Context) error {
 	if s.err != nil {
 		return s.err
 	}
+	p.watch(p.fn)
 	p.timer, _ = p.fn.(TimerFunc[K, Res])
 	p.ctx = Ctx[K]{wm: &p.wm, timers: p.timers, b: &p.base}
 	p.onEvent = func(ts int64) error { return p.fire(ts, false) }
@@ -211,6 +212,7 @@ func (p *plainOp[In, Res]) Open(ctx context.Context) error {
 	if s.err != nil {
 		return s.err
 	}
+	p.watch(p.fn)
 	p.ctx = Ctx[NoKey]{wm: &p.wm, b: &p.base}
 	return p.fail(openUser(ctx, p.fn))
 }
@@ -233,8 +235,8 @@ func (p *plainOp[In, Res]) Watermark(ts int64) error {
 
 func (p *plainOp[In, Res]) Close() error { return p.fail(closeUser(p.fn)) }
 
-// Process runs a function without key, state or timers that factory makes for
-// each subtask; it may have side outputs.
+// Process runs a function without key, keyed state or timers that factory makes
+// for each subtask; it may have side outputs and lists of operator state.
 func Process[In, Res any, F KeyedFunc[NoKey, In, Res]](s Stream[In], factory func(*Setup[NoKey]) F, opts ...Option) Stream[Res] {
 	o := addOpOf(s, "process", "Process", opts)
 	emits[Res](o)

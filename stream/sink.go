@@ -52,7 +52,8 @@ func (s Stream[T]) Discard(opts ...Option) {
 }
 
 // SinkFunc is a user's sink: one value for each subtask, called on one goroutine.
-// It may also be an Opener, a Closer and a Flusher.
+// It may also be an Opener, a Closer, a Flusher, and hear of checkpoints
+// (Checkpointed, CheckpointListener).
 type SinkFunc[T any] interface {
 	Write(r Rec[T]) error
 }
@@ -77,6 +78,7 @@ func (x *sinkOp[T]) Open(ctx context.Context) error {
 	if s.err != nil {
 		return s.err
 	}
+	x.watch(x.fn)
 	return x.fail(openUser(ctx, x.fn))
 }
 

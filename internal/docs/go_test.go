@@ -18,7 +18,7 @@ import (
 // imports are the packages that fragments may use, by the name before the dot.
 var imports = map[string]string{
 	"stream": "goflink/stream", "streamtest": "goflink/stream/streamtest",
-	"context": "context", "errors": "errors", "fmt": "fmt", "slices": "slices", "strconv": "strconv", "strings": "strings", "time": "time",
+	"context": "context", "errors": "errors", "fmt": "fmt", "math": "math", "slices": "slices", "strconv": "strconv", "strings": "strings", "time": "time",
 }
 
 var qualifier = regexp.MustCompile(`\b([a-z]+)\.[A-Z]`)

@@ -201,3 +201,41 @@ func schema[T any](t *testing.T) *codec.Schema {
 	}
 	return c.Schema()
 }
+
+// TestKeptLists: what a function kept in lists outlives its subtask, in every later checkpoint and at the restore;
+// what a source or sink kept does not.
+func TestKeptLists(t *testing.T) {
+	g := testGraph(1, 2)
+	g.Vertices[1].Operators[0].States = []*graph.State{{Name: "s", Kind: "operator list"}, {Name: "u", Kind: "union list"}}
+	c := New(Config{JobID: "job", Graph: g})
+	last := taken(2)
+	for range 3 { // later checkpoints, each of which knows the one before only
+		c.completed = []*Completed{last}
+		running := Task{mapID, 1}
+		ack := ackOf(2, running, nil)
+		ack.States[0].Lists = []*control.ListState{{Name: "s", Mode: "split", Items: [][]byte{[]byte("1.9")}}, {Name: "u", Mode: "union", Items: [][]byte{[]byte("1.8")}}}
+		last = &Completed{ID: 2, Dir: "/cp", Metadata: c.metadata(&pending{id: 2, acks: map[Task]*control.CheckpointAck{running: ack}})}
+	}
+	for _, p := range []int{1, 2, 3} {
+		a := Assign(testGraph(1, int32(p)), last)
+		var split []string
+		for s := range p {
+			for _, l := range a.Tasks[Task{mapID, s}][0].Lists {
+				items := fmt.Sprintf("%s", l.Items)
+				switch l.Name {
+				case "s":
+					split = append(split, strings.Fields(strings.Trim(items, "[]"))...)
+				case "u":
+					if items != "[0.0 1.8]" {
+						t.Errorf("%d: subtask %d gets the union %s", p, s, items)
+					}
+				default:
+					t.Errorf("%d: subtask %d gets %s %s of a subtask that finished", p, s, l.Name, items)
+				}
+			}
+		}
+		if got := strings.Join(split, " "); got != "0.0 0.1 0.2 1.9" {
+			t.Errorf("%d: split %s", p, got)
+		}
+	}
+}

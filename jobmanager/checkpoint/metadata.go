@@ -174,7 +174,7 @@ func (c *Coordinator) metadata(p *pending) *control.CheckpointMetadata {
 		}
 		for _, op := range t.vertex.Operators { // it had finished
 			m.States = append(m.States, &control.OperatorState{OperatorId: op.Id, Subtask: int32(t.Subtask), Finished: true,
-				Parallelism: t.vertex.Parallelism, MaxParallelism: t.vertex.MaxParallelism})
+				Parallelism: t.vertex.Parallelism, MaxParallelism: t.vertex.MaxParallelism, Lists: c.keptLists(t, op)})
 		}
 	}
 	for _, st := range m.States {
@@ -187,6 +187,35 @@ func (c *Coordinator) metadata(p *pending) *control.CheckpointMetadata {
 	slices.Sort(m.Files)
 	m.Files = slices.Compact(m.Files)
 	return m
+}
+
+// userLists are the kinds of lists that functions declare (see package stream).
+var userLists = []string{"operator list", "union list"}
+
+// keptLists are the lists of an operator of a task that finished, as they were in
+// the last checkpoint. The task ended with that checkpoint, but its elements are
+// still of use to the others once the job is restored: of a union they are a
+// part, and of a split list nobody else has them. What sources and sinks keep is
+// used up when they end.
+func (c *Coordinator) keptLists(t *task, op *graph.Operator) []*control.ListState {
+	declared := func(name string) bool {
+		return slices.ContainsFunc(op.States, func(s *graph.State) bool { return s.Name == name && slices.Contains(userLists, s.Kind) })
+	}
+	if len(c.completed) == 0 || !slices.ContainsFunc(op.States, func(s *graph.State) bool { return declared(s.Name) }) {
+		return nil
+	}
+	var kept []*control.ListState
+	for _, st := range c.completed[len(c.completed)-1].Metadata.GetStates() {
+		if st.OperatorId != op.Id || int(st.Subtask) != t.Subtask {
+			continue
+		}
+		for _, l := range st.Lists {
+			if declared(l.Name) {
+				kept = append(kept, l)
+			}
+		}
+	}
+	return kept
 }
 
 func operatorInfo(v *graph.Vertex, op *graph.Operator) *control.OperatorInfo {
