@@ -76,7 +76,8 @@ type planCodec[T any] struct {
 // Encodable are booleans, integers, floats, strings, []byte, time.Time (to the nanosecond, with the offset of
 // its zone), time.Duration, arrays, slices, maps, structs, pointers, protobuf message pointers and types with
 // methods of their own (Coder). Nil and empty slices stay apart. A field tag `codec:"name"` names a field for
-// schema evolution, `codec:"-"` leaves it out; an unexported field without that tag is an error, because its
+// schema evolution, `codec:"name,was=old"` (or `codec:",was=old"`) reads it from what was written under an old name,
+// `codec:"-"` leaves it out; an unexported field without that tag is an error, because its
 // content would be lost without a word.
 func For[T any]() (Codec[T], error) {
 	t := reflect.TypeFor[T]()

@@ -130,6 +130,7 @@ func (c *compiler) refusePromoted(t reflect.Type, iface reflect.Type) error {
 // field is a struct field that is encoded.
 type field struct {
 	name string
+	was  []string // names that it had
 	typ  reflect.Type
 	off  uintptr
 }
@@ -139,7 +140,7 @@ func (c *compiler) structFields(t reflect.Type) (fields []field, partial bool, e
 	seen := map[string]bool{}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		tag := f.Tag.Get("codec")
+		tag, was := c.tag(f)
 		if f.Name == "_" || tag == "-" {
 			partial = partial || f.Name != "_"
 			continue
@@ -155,9 +156,28 @@ func (c *compiler) structFields(t reflect.Type) (fields []field, partial bool, e
 			return nil, false, c.errorf("has two fields named %s", name)
 		}
 		seen[name] = true
-		fields = append(fields, field{name, f.Type, f.Offset})
+		fields = append(fields, field{name, was, f.Type, f.Offset})
+	}
+	for _, f := range fields {
+		for _, old := range f.was {
+			if old == "" || seen[old] {
+				return nil, false, c.errorf("has the tag was=%s at the field %s, but another field has that name, now or before", old, f.name)
+			}
+			seen[old] = true
+		}
 	}
 	return fields, partial, nil
+}
+
+// tag splits the tag of a field: its name, and after was= those that it had.
+func (c *compiler) tag(f reflect.StructField) (name string, was []string) {
+	name, rest, more := strings.Cut(f.Tag.Get("codec"), ",")
+	for more {
+		var part string
+		part, rest, more = strings.Cut(rest, ",")
+		was = append(was, strings.TrimPrefix(part, "was="))
+	}
+	return name, was
 }
 
 func (c *compiler) addStruct(p *plan, t reflect.Type, off uintptr) (*Schema, error) {
@@ -182,7 +202,7 @@ func (c *compiler) addStruct(p *plan, t reflect.Type, off uintptr) (*Schema, err
 		if err != nil {
 			return nil, err
 		}
-		schema.Fields = append(schema.Fields, Field{f.name, fs})
+		schema.Fields = append(schema.Fields, Field{f.name, fs, f.was})
 	}
 	return schema, nil
 }

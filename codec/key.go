@@ -82,7 +82,7 @@ func (c *compiler) addKeyStruct(p *plan, t reflect.Type, off uintptr) (*Schema, 
 		if err != nil {
 			return nil, err
 		}
-		schema.Fields = append(schema.Fields, Field{f.name, fs})
+		schema.Fields = append(schema.Fields, Field{f.name, fs, f.was})
 	}
 	return schema, nil
 }

@@ -14,8 +14,8 @@ var ErrIncompatible = errors.New("codec: schemas are incompatible")
 type readFunc func(src []byte, p unsafe.Pointer) (int, error)
 
 // Resolve returns a decoder for values of T that were written with the schema old: fields are matched by name, new
-// ones are zero, removed ones are skipped; integers and floats may have become wider (also unsigned to a wider
-// signed one), at any depth. Protobuf messages follow protobuf's own rules. Anything else is an error that names
+// or by one that the field had, new ones are zero, removed ones are skipped; numbers may have become wider (also
+// unsigned to a wider signed one, and an integer to a float that holds all of its values), at any depth. Protobuf messages follow protobuf's own rules. Anything else is an error that names
 // the field and both types.
 func Resolve[T any](old *Schema) (func(src []byte, v *T) (int, error), error) {
 	t := reflect.TypeFor[T]()
@@ -87,13 +87,26 @@ var numbers = map[Kind]struct {
 	Float32: {opF32, 32, 2}, Float64: {opF64, 64, 2},
 }
 
-// widen returns the reader of an old number as a wider one, nil if next is none.
-func widen(old, next Kind) readFunc {
+// Widens tells whether each number of kind old is one of kind next, which is another one: Resolve reads the one as the
+// other.
+func Widens(old, next Kind) bool {
 	a, ok := numbers[old]
 	b, ok2 := numbers[next]
-	if !ok || !ok2 || a.width >= b.width || a.sign != b.sign && !(a.sign == 0 && b.sign == 1) {
+	switch {
+	case !ok || !ok2:
+		return false
+	case b.sign == 2 && a.sign != 2: // the mantissas have 24 and 53 bits
+		return a.width <= b.width/2
+	}
+	return a.width < b.width && (a.sign == b.sign || a.sign == 0 && b.sign == 1)
+}
+
+// widen returns the reader of an old number as a wider one, nil if next is none.
+func widen(old, next Kind) readFunc {
+	if !Widens(old, next) {
 		return nil
 	}
+	a, b := numbers[old], numbers[next]
 	ins := []instr{{op: a.op}}
 	return func(src []byte, p unsafe.Pointer) (int, error) {
 		var word uint64
@@ -101,11 +114,16 @@ func widen(old, next Kind) readFunc {
 		if err != nil {
 			return n, err
 		}
-		if a.sign == 2 {
+		switch {
+		case a.sign == 2:
 			*(*float64)(p) = float64(*(*float32)(unsafe.Pointer(&word)))
-			return n, nil
+		case b.op == opF64:
+			*(*float64)(p) = float64(loadInt(a.op, unsafe.Pointer(&word)))
+		case b.op == opF32:
+			*(*float32)(p) = float32(loadInt(a.op, unsafe.Pointer(&word)))
+		default:
+			storeInt(b.op, p, loadInt(a.op, unsafe.Pointer(&word)))
 		}
-		storeInt(b.op, p, loadInt(a.op, unsafe.Pointer(&word)))
 		return n, nil
 	}
 }
@@ -155,10 +173,11 @@ func resolveStruct(old, next *Schema, t reflect.Type, path string) (readFunc, er
 	}
 	steps := make([]step, 0, len(old.Fields))
 	for _, f := range old.Fields {
-		to, kept := place[f.Name]
+		into, kept := next.Successor(old, f.Name)
 		var s step
 		if kept {
-			s.read, err = resolve(f.Schema, next.field(f.Name), to.typ, path+"."+f.Name)
+			to := place[into.Name]
+			s.read, err = resolve(f.Schema, into.Schema, to.typ, path+"."+into.Name)
 			s.off = to.off
 		} else {
 			s.read, err = skip(f.Schema)

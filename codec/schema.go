@@ -50,6 +50,7 @@ type Schema struct {
 type Field struct {
 	Name   string
 	Schema *Schema
+	Was    []string // names that it had; they say how older data is read and do not count for Equal
 }
 
 var kindNames = [...]string{
@@ -136,7 +137,7 @@ func (s *Schema) Equal(o *Schema) bool {
 // Hash is a stable 64-bit hash (FNV-1a) of what Equal compares.
 func (s *Schema) Hash() uint64 {
 	h := fnv.New64a()
-	_, _ = h.Write(s.appendTree(nil, false)) // never fails
+	_, _ = h.Write(s.appendTree(nil, hashed)) // never fails
 	return h.Sum64()
 }
 
@@ -161,15 +162,21 @@ func diff(a, b *Schema, path string, lines *[]string) {
 		return
 	}
 	before := len(*lines)
+	taken := map[string]bool{}
 	for _, f := range a.Fields {
-		if g := b.field(f.Name); g != nil {
-			diff(f.Schema, g, path+"."+f.Name, lines)
-		} else {
+		g, kept := b.Successor(a, f.Name)
+		taken[g.Name] = kept
+		switch {
+		case !kept:
 			*lines = append(*lines, "- "+path+"."+f.Name+" "+f.Schema.String())
+			continue
+		case g.Name != f.Name:
+			*lines = append(*lines, "~ "+path+"."+f.Name+" is "+path+"."+g.Name+" now")
 		}
+		diff(f.Schema, g.Schema, path+"."+g.Name, lines)
 	}
 	for _, g := range b.Fields {
-		if a.field(g.Name) == nil {
+		if !taken[g.Name] {
 			*lines = append(*lines, "+ "+path+"."+g.Name+" "+g.Schema.String())
 		}
 	}
@@ -180,6 +187,34 @@ func diff(a, b *Schema, path string, lines *[]string) {
 
 // sameShape says that only the parts of two composites of one kind can differ.
 func sameShape(a, b *Schema) bool { return a.Elem != nil && b.Elem != nil && a.Len == b.Len }
+
+// Successor returns the field of s into which the field of an older schema is read: that of the same name, or else
+// the one that had the name, if its own is not taken by another old field.
+func (s *Schema) Successor(old *Schema, name string) (f Field, ok bool) {
+	for _, f := range s.Fields {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	for _, f := range s.Fields {
+		for _, was := range f.Was {
+			if was == name && old.field(f.Name) == nil && old.firstOf(f.Was) == name {
+				return f, true
+			}
+		}
+	}
+	return Field{}, false
+}
+
+// firstOf returns the first of some names that s has a field of.
+func (s *Schema) firstOf(names []string) string {
+	for _, n := range names {
+		if s.field(n) != nil {
+			return n
+		}
+	}
+	return ""
+}
 
 func (s *Schema) field(name string) *Schema {
 	for _, f := range s.Fields {

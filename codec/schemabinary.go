@@ -9,8 +9,33 @@ import (
 // schemaVersion is the first byte of a marshalled schema. Version 1 is the version byte and then the tree in
 // preorder: kind, then for a struct its name, the number of fields and each field's name and node; for an array
 // its length and element; for a slice or pointer the element; for a map key and value; for proto and custom the
-// name. Numbers are uvarints, strings have their length before them.
-const schemaVersion = 1
+// name. Numbers are uvarints, strings have their length before them. Version 2 has, behind each field's name, the number
+// of names that it had and these; it is written only where a field had another name.
+const (
+	schemaVersion        = 1
+	schemaVersionRenamed = 2
+)
+
+// treeForm says what of a schema is written.
+type treeForm uint8
+
+const (
+	hashed  treeForm = iota // version 1 without the names of Go structs
+	plain                   // version 1
+	renamed                 // version 2
+)
+
+func (s *Schema) hasFormerNames() bool {
+	if s == nil {
+		return false
+	}
+	for _, f := range s.Fields {
+		if len(f.Was) > 0 || f.Schema.hasFormerNames() {
+			return true
+		}
+	}
+	return s.Key.hasFormerNames() || s.Elem.hasFormerNames()
+}
 
 const (
 	// maxSchemaDepth and maxSchemaNodes bound what UnmarshalBinary builds. Types are written by people: the
@@ -25,11 +50,14 @@ var ErrSchema = errors.New("codec: malformed schema")
 
 // MarshalBinary encodes the schema; it does not fail.
 func (s *Schema) MarshalBinary() ([]byte, error) {
-	return s.appendTree([]byte{schemaVersion}, true), nil
+	if s.hasFormerNames() {
+		return s.appendTree([]byte{schemaVersionRenamed}, renamed), nil
+	}
+	return s.appendTree([]byte{schemaVersion}, plain), nil
 }
 
-// appendTree appends the tree. Without names, the names of Go structs are left empty.
-func (s *Schema) appendTree(dst []byte, names bool) []byte {
+// appendTree appends the tree.
+func (s *Schema) appendTree(dst []byte, form treeForm) []byte {
 	if s == nil {
 		return append(dst, byte(Invalid))
 	}
@@ -37,20 +65,27 @@ func (s *Schema) appendTree(dst []byte, names bool) []byte {
 	switch s.Kind {
 	case Struct:
 		name := s.Name
-		if !names {
+		if form == hashed {
 			name = ""
 		}
 		dst = appendString(dst, name)
 		dst = binary.AppendUvarint(dst, uint64(len(s.Fields)))
 		for _, f := range s.Fields {
-			dst = f.Schema.appendTree(appendString(dst, f.Name), names)
+			dst = appendString(dst, f.Name)
+			if form == renamed {
+				dst = binary.AppendUvarint(dst, uint64(len(f.Was)))
+				for _, was := range f.Was {
+					dst = appendString(dst, was)
+				}
+			}
+			dst = f.Schema.appendTree(dst, form)
 		}
 	case Array:
-		dst = s.Elem.appendTree(binary.AppendUvarint(dst, uint64(s.Len)), names)
+		dst = s.Elem.appendTree(binary.AppendUvarint(dst, uint64(s.Len)), form)
 	case Slice, Pointer:
-		dst = s.Elem.appendTree(dst, names)
+		dst = s.Elem.appendTree(dst, form)
 	case Map:
-		dst = s.Elem.appendTree(s.Key.appendTree(dst, names), names)
+		dst = s.Elem.appendTree(s.Key.appendTree(dst, form), form)
 	case Proto, Custom:
 		dst = appendString(dst, s.Name)
 	}
@@ -63,10 +98,10 @@ func appendString(dst []byte, s string) []byte {
 
 // UnmarshalBinary decodes what MarshalBinary encoded, and nothing behind it.
 func (s *Schema) UnmarshalBinary(b []byte) error {
-	if len(b) == 0 || b[0] != schemaVersion {
-		return fmt.Errorf("%w: version byte is missing or not %d", ErrSchema, schemaVersion)
+	if len(b) == 0 || b[0] != schemaVersion && b[0] != schemaVersionRenamed {
+		return fmt.Errorf("%w: version byte is missing or not %d or %d", ErrSchema, schemaVersion, schemaVersionRenamed)
 	}
-	r := schemaReader{src: b[1:]}
+	r := schemaReader{src: b[1:], renamed: b[0] == schemaVersionRenamed}
 	tree, err := r.node(0)
 	if err != nil {
 		return err
@@ -81,6 +116,8 @@ func (s *Schema) UnmarshalBinary(b []byte) error {
 type schemaReader struct {
 	src   []byte
 	nodes int
+	// renamed: the version has former names.
+	renamed bool
 }
 
 func (r *schemaReader) node(depth int) (*Schema, error) {
@@ -135,6 +172,11 @@ func (r *schemaReader) structure(s *Schema, depth int) (err error) {
 		if f.Name, err = r.str(); err != nil {
 			return err
 		}
+		if r.renamed {
+			if f.Was, err = r.strs(); err != nil {
+				return err
+			}
+		}
 		if s.field(f.Name) != nil {
 			return fmt.Errorf("%w: duplicate field %q", ErrSchema, f.Name)
 		}
@@ -144,6 +186,25 @@ func (r *schemaReader) structure(s *Schema, depth int) (err error) {
 		s.Fields = append(s.Fields, f)
 	}
 	return nil
+}
+
+// strs reads former names.
+func (r *schemaReader) strs() (all []string, err error) {
+	n, err := r.number()
+	if err != nil {
+		return nil, err
+	}
+	if n > uint64(len(r.src)) {
+		return nil, fmt.Errorf("%w: number of former names exceeds the data", ErrSchema)
+	}
+	for range n {
+		s, err := r.str()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
 }
 
 func (r *schemaReader) number() (uint64, error) {

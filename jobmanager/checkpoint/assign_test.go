@@ -132,6 +132,12 @@ type after struct {
 
 type broken struct{ N string }
 
+// renamed has the fields of before under other names.
+type renamed struct {
+	Count float64 `codec:",was=N"`
+	Title string  `codec:"title,was=Name"`
+}
+
 func TestCompatible(t *testing.T) {
 	build := func(states ...*graph.State) *graph.JobGraph {
 		g := testGraph(2, 2)
@@ -160,6 +166,7 @@ func TestCompatible(t *testing.T) {
 	}{
 		{"same", build(stateOf[before](t, "n", "value")), false, "", ""},
 		{"evolved", build(stateOf[after](t, "n", "value")), false, "", "= state \"n\""},
+		{"renamed", build(stateOf[renamed](t, "n", "value")), false, "", "= state \"n\" of operator \"map\": ~ .N is .Count now"},
 		{"added", build(stateOf[before](t, "n", "value"), stateOf[before](t, "m", "value")), false, "", "+ state \"m\""},
 		{"removed", build(), false, "use -n", "- state \"n\""},
 		{"removed, allowed", build(), true, "", "- state \"n\""},
@@ -188,6 +195,12 @@ func TestReadable(t *testing.T) {
 	}
 	if _, err := codec.Resolve[broken](a); err == nil || Readable(a, c) {
 		t.Errorf("before as broken: %v", err)
+	}
+	if _, err := codec.Resolve[renamed](a); err != nil || !Readable(a, schema[renamed](t)) {
+		t.Errorf("before as renamed: %v", err)
+	}
+	if _, err := codec.Resolve[renamed](b); err == nil || Readable(b, schema[renamed](t)) {
+		t.Errorf("int64 as float64: %v", err)
 	}
 	if _, err := codec.Resolve[before](b); err == nil || Readable(b, a) {
 		t.Errorf("after as before: %v", err)

@@ -204,8 +204,8 @@ func findState(op *graph.Operator, name string) *graph.State {
 }
 
 // Readable tells whether values written with schema old can be read as next:
-// fields are matched by name, new ones are zero, removed ones skipped, and
-// numbers may have become wider. These are the rules of codec.Resolve, which
+// fields are matched by name, or by one that they had, new ones are zero,
+// removed ones skipped, and numbers may have become wider. These are the rules of codec.Resolve, which
 // needs the Go type; here there is none.
 func Readable(old, next *codec.Schema) bool {
 	if old.Equal(next) {
@@ -214,7 +214,7 @@ func Readable(old, next *codec.Schema) bool {
 	if old == nil || next == nil {
 		return false
 	}
-	if widens(old.Kind, next.Kind) {
+	if codec.Widens(old.Kind, next.Kind) {
 		return true
 	}
 	if old.Kind != next.Kind {
@@ -235,26 +235,9 @@ func Readable(old, next *codec.Schema) bool {
 
 func readableFields(old, next *codec.Schema) bool {
 	for _, f := range old.Fields {
-		i := slices.IndexFunc(next.Fields, func(g codec.Field) bool { return g.Name == f.Name })
-		if i >= 0 && !Readable(f.Schema, next.Fields[i].Schema) {
+		if g, kept := next.Successor(old, f.Name); kept && !Readable(f.Schema, g.Schema) {
 			return false
 		}
 	}
 	return true
-}
-
-// numbers tells width and sign of a kind: 'i' signed, 'u' unsigned, 'f' floating.
-var numbers = map[codec.Kind]struct {
-	width int
-	sign  byte
-}{
-	codec.Int8: {8, 'i'}, codec.Int16: {16, 'i'}, codec.Int32: {32, 'i'}, codec.Int64: {64, 'i'},
-	codec.Uint8: {8, 'u'}, codec.Uint16: {16, 'u'}, codec.Uint32: {32, 'u'}, codec.Uint64: {64, 'u'},
-	codec.Float32: {32, 'f'}, codec.Float64: {64, 'f'},
-}
-
-func widens(old, next codec.Kind) bool {
-	a, ok := numbers[old]
-	b, ok2 := numbers[next]
-	return ok && ok2 && a.width < b.width && (a.sign == b.sign || a.sign == 'u' && b.sign == 'i')
 }
