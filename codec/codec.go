@@ -5,7 +5,7 @@
 // that was written with an older description (Resolve). Callers are stream (edges and state of operators),
 // state (keys, values and snapshots) and graph (fingerprints).
 //
-// A codec is compiled from a type: own methods first (Coder), then protobuf messages, then a plan of field
+// A codec is compiled from a type: what was registered for it first (Register), then own methods (Coder), then protobuf messages, then a plan of field
 // offsets. What cannot be encoded is an error at compile time that names the field; there is no fallback to
 // gob, JSON or reflection per record.
 //

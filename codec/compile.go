@@ -56,8 +56,12 @@ var leaves = map[reflect.Kind]struct {
 
 // add appends the instructions of a t at offset off to p.
 func (c *compiler) add(p *plan, t reflect.Type, off uintptr) (*Schema, error) {
+	if x := registration(t); x != nil {
+		p.add(instr{op: opExt, off: off, sub: &sub{typ: t, ext: x}})
+		return &Schema{Kind: Custom, Name: x.name}, nil
+	}
 	if slices.Contains(c.stack, t) {
-		return nil, c.errorf("has the type %s, which contains itself; give it AppendTo and DecodeFrom methods (codec.Coder)", t)
+		return nil, c.errorf("has the type %s, which contains itself; give it AppendTo and DecodeFrom methods (codec.Coder), or register a codec for it", t)
 	}
 	c.stack = append(c.stack, t)
 	defer func() { c.stack = c.stack[:len(c.stack)-1] }()
@@ -104,7 +108,7 @@ func (c *compiler) addOwn(p *plan, t reflect.Type, off uintptr) (*Schema, bool, 
 	case t.Kind() == reflect.Pointer && t.Implements(typeProto) && t.Elem().Kind() == reflect.Struct:
 		x := newProtoExt(t)
 		p.add(instr{op: opExt, off: off, sub: &sub{typ: t, ext: x}})
-		return &Schema{Kind: Proto, Name: x.name}, true, nil
+		return &Schema{Kind: Proto, Name: x.name, Proto: x.fields}, true, nil
 	case t.Kind() == reflect.Struct && reflect.PointerTo(t).Implements(typeProto):
 		return nil, false, c.errorf("is the protobuf message %s by value; use *%s", t, t)
 	default:
@@ -215,7 +219,7 @@ func (c *compiler) within(name string, p *plan, t reflect.Type, off uintptr) (*S
 }
 
 func (c *compiler) addSlice(p *plan, t reflect.Type, off uintptr) (*Schema, error) {
-	if t.Elem().Kind() == reflect.Uint8 && !reflect.PointerTo(t.Elem()).Implements(typeCoder) {
+	if t.Elem().Kind() == reflect.Uint8 && registration(t.Elem()) == nil && !reflect.PointerTo(t.Elem()).Implements(typeCoder) {
 		p.add(instr{op: opBytes, off: off})
 		return &Schema{Kind: Bytes}, nil
 	}

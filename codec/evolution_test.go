@@ -92,7 +92,7 @@ func TestFormerNames(t *testing.T) {
 	s := mustFor[tradeV2](t).Schema()
 	b, _ := s.MarshalBinary()
 	var got Schema
-	if err := got.UnmarshalBinary(b); err != nil || b[0] != schemaVersionRenamed || !reflect.DeepEqual(*s, got) {
+	if err := got.UnmarshalBinary(b); err != nil || b[0] != schemaVersionFull || !reflect.DeepEqual(*s, got) {
 		t.Fatalf("%v\n got %s\nwant %s", err, &got, s)
 	}
 	for i := range b {

@@ -151,13 +151,15 @@ func (x *binaryExt) flat() bool { return x.isFlat }
 
 // protoExt encodes a pointer to a generated protobuf message.
 type protoExt struct {
-	typ  reflect.Type
-	name string
+	typ    reflect.Type
+	name   string
+	fields []ProtoField
 }
 
 func newProtoExt(t reflect.Type) *protoExt {
 	m, _ := reflect.New(t.Elem()).Interface().(proto.Message) // checked by the caller
-	return &protoExt{t, string(m.ProtoReflect().Descriptor().FullName())}
+	d := m.ProtoReflect().Descriptor()
+	return &protoExt{t, string(d.FullName()), protoFields(d)}
 }
 
 func (x *protoExt) at(p unsafe.Pointer) proto.Message {

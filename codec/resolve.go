@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"unsafe"
 )
 
@@ -56,6 +57,8 @@ func resolve(old, next *Schema, t reflect.Type, path string) (readFunc, error) {
 		return nil, incompatible(old, next, path)
 	}
 	switch old.Kind {
+	case Proto:
+		return resolveProto(old, next, t, path)
 	case Struct:
 		return resolveStruct(old, next, t, path)
 	case Slice, Array:
@@ -71,6 +74,19 @@ func resolve(old, next *Schema, t reflect.Type, path string) (readFunc, error) {
 	default:
 		return nil, incompatible(old, next, path)
 	}
+}
+
+// resolveProto leaves the reading to protobuf, once it is sure to read what was meant.
+func resolveProto(old, next *Schema, t reflect.Type, path string) (readFunc, error) {
+	if !old.ProtoReadable(next) {
+		lines, _ := protoChanges(old, next, path)
+		return nil, fmt.Errorf("%w: the message %s changed:\n%s\na number must keep its type; give the field a new number", ErrIncompatible, old.Name, strings.Join(lines, "\n"))
+	}
+	p, _, err := compile(t)
+	if err != nil {
+		return nil, err
+	}
+	return func(src []byte, v unsafe.Pointer) (int, error) { return decodeAll(p.ins, src, v) }, nil
 }
 
 func incompatible(old, next *Schema, path string) error {

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -39,11 +40,12 @@ const (
 // Schema is a node of the tree that describes an encoding.
 type Schema struct {
 	Kind   Kind
-	Name   string  // Go type name for Struct and Custom, full message name for Proto, else empty
-	Fields []Field // of a Struct, in encoding order
-	Elem   *Schema // of Array, Slice, Map (the value) and Pointer
-	Key    *Schema // of Map
-	Len    int     // of Array
+	Name   string       // Go type name for Struct and Custom, full message name for Proto, else empty
+	Fields []Field      // of a Struct, in encoding order
+	Elem   *Schema      // of Array, Slice, Map (the value) and Pointer
+	Key    *Schema      // of Map
+	Len    int          // of Array
+	Proto  []ProtoField // of Proto; nil where it was not written down
 }
 
 // Field is a named field of a Struct.
@@ -114,7 +116,8 @@ func (s *Schema) render(b *strings.Builder) {
 	}
 }
 
-// Equal says that both schemas describe the same encoding with the same field names. Go type names of structs do
+// Equal says that both schemas describe the same encoding with the same field names, and of protobuf messages the same
+// fields as far as both know them. Go type names of structs do
 // not count: a type may move or be renamed.
 func (s *Schema) Equal(o *Schema) bool {
 	if s == nil || o == nil {
@@ -126,6 +129,9 @@ func (s *Schema) Equal(o *Schema) bool {
 	if s.Kind != Struct && s.Name != o.Name {
 		return false
 	}
+	if s.Proto != nil && o.Proto != nil && !slices.Equal(s.Proto, o.Proto) {
+		return false
+	}
 	for i, f := range s.Fields {
 		if f.Name != o.Fields[i].Name || !f.Schema.Equal(o.Fields[i].Schema) {
 			return false
@@ -134,7 +140,7 @@ func (s *Schema) Equal(o *Schema) bool {
 	return s.Key.Equal(o.Key) && s.Elem.Equal(o.Elem)
 }
 
-// Hash is a stable 64-bit hash (FNV-1a) of what Equal compares.
+// Hash is a stable 64-bit hash (FNV-1a) of what Equal compares, without the fields of protobuf messages.
 func (s *Schema) Hash() uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write(s.appendTree(nil, hashed)) // never fails
@@ -150,6 +156,11 @@ func (s *Schema) Diff(next *Schema) string {
 
 func diff(a, b *Schema, path string, lines *[]string) {
 	if a.Equal(b) {
+		return
+	}
+	if a != nil && b != nil && a.Kind == Proto && b.Kind == Proto {
+		changes, _ := protoChanges(a, b, path)
+		*lines = append(*lines, changes...)
 		return
 	}
 	if a == nil || b == nil || a.Kind != b.Kind || a.Kind != Struct && !sameShape(a, b) {

@@ -4,37 +4,43 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // schemaVersion is the first byte of a marshalled schema. Version 1 is the version byte and then the tree in
 // preorder: kind, then for a struct its name, the number of fields and each field's name and node; for an array
 // its length and element; for a slice or pointer the element; for a map key and value; for proto and custom the
 // name. Numbers are uvarints, strings have their length before them. Version 2 has, behind each field's name, the number
-// of names that it had and these; it is written only where a field had another name.
+// of names that it had and these, and behind the name of a proto the number of its fields and for each the message's
+// full name, the number, the name and the type; it is written only where a field had another name or there is a proto.
 const (
-	schemaVersion        = 1
-	schemaVersionRenamed = 2
+	schemaVersion     = 1
+	schemaVersionFull = 2
 )
 
 // treeForm says what of a schema is written.
 type treeForm uint8
 
 const (
-	hashed  treeForm = iota // version 1 without the names of Go structs
-	plain                   // version 1
-	renamed                 // version 2
+	hashed   treeForm = iota // version 1 without the names of Go structs
+	plain                    // version 1
+	complete                 // version 2
 )
 
-func (s *Schema) hasFormerNames() bool {
+// needsFull tells whether version 1 would lose something.
+func (s *Schema) needsFull() bool {
 	if s == nil {
 		return false
 	}
+	if s.Proto != nil {
+		return true
+	}
 	for _, f := range s.Fields {
-		if len(f.Was) > 0 || f.Schema.hasFormerNames() {
+		if len(f.Was) > 0 || f.Schema.needsFull() {
 			return true
 		}
 	}
-	return s.Key.hasFormerNames() || s.Elem.hasFormerNames()
+	return s.Key.needsFull() || s.Elem.needsFull()
 }
 
 const (
@@ -50,8 +56,8 @@ var ErrSchema = errors.New("codec: malformed schema")
 
 // MarshalBinary encodes the schema; it does not fail.
 func (s *Schema) MarshalBinary() ([]byte, error) {
-	if s.hasFormerNames() {
-		return s.appendTree([]byte{schemaVersionRenamed}, renamed), nil
+	if s.needsFull() {
+		return s.appendTree([]byte{schemaVersionFull}, complete), nil
 	}
 	return s.appendTree([]byte{schemaVersion}, plain), nil
 }
@@ -72,7 +78,7 @@ func (s *Schema) appendTree(dst []byte, form treeForm) []byte {
 		dst = binary.AppendUvarint(dst, uint64(len(s.Fields)))
 		for _, f := range s.Fields {
 			dst = appendString(dst, f.Name)
-			if form == renamed {
+			if form == complete {
 				dst = binary.AppendUvarint(dst, uint64(len(f.Was)))
 				for _, was := range f.Was {
 					dst = appendString(dst, was)
@@ -88,6 +94,18 @@ func (s *Schema) appendTree(dst []byte, form treeForm) []byte {
 		dst = s.Elem.appendTree(s.Key.appendTree(dst, form), form)
 	case Proto, Custom:
 		dst = appendString(dst, s.Name)
+		if s.Kind == Proto && form == complete {
+			dst = appendProto(dst, s.Proto)
+		}
+	}
+	return dst
+}
+
+func appendProto(dst []byte, fields []ProtoField) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(fields)))
+	for _, f := range fields {
+		dst = binary.AppendUvarint(appendString(dst, f.Message), uint64(f.Number))
+		dst = appendString(appendString(dst, f.Name), f.Type)
 	}
 	return dst
 }
@@ -98,10 +116,10 @@ func appendString(dst []byte, s string) []byte {
 
 // UnmarshalBinary decodes what MarshalBinary encoded, and nothing behind it.
 func (s *Schema) UnmarshalBinary(b []byte) error {
-	if len(b) == 0 || b[0] != schemaVersion && b[0] != schemaVersionRenamed {
-		return fmt.Errorf("%w: version byte is missing or not %d or %d", ErrSchema, schemaVersion, schemaVersionRenamed)
+	if len(b) == 0 || b[0] != schemaVersion && b[0] != schemaVersionFull {
+		return fmt.Errorf("%w: version byte is missing or not %d or %d", ErrSchema, schemaVersion, schemaVersionFull)
 	}
-	r := schemaReader{src: b[1:], renamed: b[0] == schemaVersionRenamed}
+	r := schemaReader{src: b[1:], full: b[0] == schemaVersionFull}
 	tree, err := r.node(0)
 	if err != nil {
 		return err
@@ -116,8 +134,7 @@ func (s *Schema) UnmarshalBinary(b []byte) error {
 type schemaReader struct {
 	src   []byte
 	nodes int
-	// renamed: the version has former names.
-	renamed bool
+	full  bool // version 2
 }
 
 func (r *schemaReader) node(depth int) (*Schema, error) {
@@ -137,7 +154,9 @@ func (r *schemaReader) node(depth int) (*Schema, error) {
 	case s.Kind == Struct:
 		return s, r.structure(s, depth)
 	case s.Kind == Proto || s.Kind == Custom:
-		s.Name, err = r.str()
+		if s.Name, err = r.str(); err == nil && s.Kind == Proto && r.full {
+			err = r.proto(s)
+		}
 		return s, err
 	case s.Kind < Array:
 		return s, nil
@@ -172,7 +191,7 @@ func (r *schemaReader) structure(s *Schema, depth int) (err error) {
 		if f.Name, err = r.str(); err != nil {
 			return err
 		}
-		if r.renamed {
+		if r.full {
 			if f.Was, err = r.strs(); err != nil {
 				return err
 			}
@@ -184,6 +203,37 @@ func (r *schemaReader) structure(s *Schema, depth int) (err error) {
 			return err
 		}
 		s.Fields = append(s.Fields, f)
+	}
+	return nil
+}
+
+// proto reads the fields of a message; none is an empty message and not nil.
+func (r *schemaReader) proto(s *Schema) error {
+	n, err := r.number()
+	if err != nil {
+		return err
+	}
+	if n > uint64(len(r.src))/4 { // three lengths and a number at least
+		return fmt.Errorf("%w: number of protobuf fields exceeds the data", ErrSchema)
+	}
+	s.Proto = make([]ProtoField, 0, n)
+	for range n {
+		var f ProtoField
+		if f.Message, err = r.str(); err != nil {
+			return err
+		}
+		number, err := r.number()
+		if err != nil || number > math.MaxInt32 {
+			return fmt.Errorf("%w: number of a protobuf field", ErrSchema)
+		}
+		f.Number = int32(number)
+		if f.Name, err = r.str(); err != nil {
+			return err
+		}
+		if f.Type, err = r.str(); err != nil {
+			return err
+		}
+		s.Proto = append(s.Proto, f)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"goflink/codec"
 	"goflink/control"
@@ -201,6 +202,11 @@ func TestReadable(t *testing.T) {
 	}
 	if _, err := codec.Resolve[renamed](b); err == nil || Readable(b, schema[renamed](t)) {
 		t.Errorf("int64 as float64: %v", err)
+	}
+	now := schema[*durationpb.Duration](t)
+	then := &codec.Schema{Kind: codec.Proto, Name: now.Name, Proto: []codec.ProtoField{{Message: now.Name, Number: 1, Name: "id", Type: "string"}}}
+	if _, err := codec.Resolve[*durationpb.Duration](then); err == nil || Readable(then, now) || !Readable(now, now) {
+		t.Errorf("a number with another meaning: %v", err)
 	}
 	if _, err := codec.Resolve[before](b); err == nil || Readable(b, a) {
 		t.Errorf("after as before: %v", err)

@@ -221,6 +221,8 @@ func Readable(old, next *codec.Schema) bool {
 		return false
 	}
 	switch old.Kind {
+	case codec.Proto:
+		return old.ProtoReadable(next)
 	case codec.Struct:
 		return readableFields(old, next)
 	case codec.Slice, codec.Pointer:
