@@ -73,6 +73,7 @@ func (o *asyncOp[In, R, Res]) Open(ctx context.Context) error {
 	if s.err != nil {
 		return s.err
 	}
+	o.watch(o.fn.user)
 	if err := o.fail(openUser(ctx, o.fn.user)); err != nil {
 		return err
 	}
@@ -400,9 +401,10 @@ func (o *asyncOp[In, R, Res]) Finish() error { return o.await(o.queue.empty) }
 const asyncFormat = 1
 
 // Snapshot lists the records whose results are not emitted, in their order.
-func (o *asyncOp[In, R, Res]) Snapshot(dataflow.Checkpoint) (dataflow.OperatorSnapshot, error) {
-	if o.queue.records == 0 { // a finished task must hold nothing (control.FinishedBefore)
-		return dataflow.OperatorSnapshot{}, nil
+func (o *asyncOp[In, R, Res]) Snapshot(c dataflow.Checkpoint) (dataflow.OperatorSnapshot, error) {
+	out, err := o.base.Snapshot(c)
+	if err != nil || o.queue.records == 0 { // a finished task must hold nothing (control.FinishedBefore)
+		return out, err
 	}
 	schema, err := o.codec.Schema().MarshalBinary()
 	if err != nil {
@@ -415,7 +417,8 @@ func (o *asyncOp[In, R, Res]) Snapshot(dataflow.Checkpoint) (dataflow.OperatorSn
 			l.Items = append(l.Items, appendRecord([]byte{asyncFormat}, o.codec, &e.rec, &zero))
 		}
 	}
-	return dataflow.OperatorSnapshot{Lists: []dataflow.ListState{l}}, nil
+	out.Lists = append(out.Lists, l)
+	return out, nil
 }
 
 // restore takes the records of the checkpoint, whatever their number, and calls

@@ -151,6 +151,9 @@ func (f firstOf[K, A, B, Res]) OnTimer(ctx *Ctx[K], out *Out[Res]) error {
 func (f firstOf[K, A, B, Res]) Open(ctx context.Context) error { return openUser(ctx, f.fn) }
 func (f firstOf[K, A, B, Res]) Close() error                   { return closeUser(f.fn) }
 
+// function is what the hooks of checkpoints are looked for at.
+func (f firstOf[K, A, B, Res]) function() any { return f.fn }
+
 type coRunOp[K comparable, A, B, Res any] struct {
 	processOp[K, A, Res]
 	co        CoFunc[K, A, B, Res]

@@ -41,6 +41,9 @@ type userState struct {
 
 // watch calls the hooks that a function has.
 func (b *base) watch(fn any) {
+	if w, ok := fn.(interface{ function() any }); ok {
+		fn = w.function()
+	}
 	b.user.before, _ = fn.(Checkpointed)
 	b.user.completed, _ = fn.(CheckpointListener)
 	b.user.aborted, _ = fn.(CheckpointAbortListener)

@@ -225,3 +225,24 @@ func TestHookErrorsNameTheOperator(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// coFailing fails in a hook, with two inputs.
+type coFailing struct{}
+
+func (coFailing) OnFirst(*stream.Ctx[stream.NoKey], event, *stream.Out[string]) error  { return nil }
+func (coFailing) OnSecond(*stream.Ctx[stream.NoKey], event, *stream.Out[string]) error { return nil }
+func (coFailing) BeforeCheckpoint(int64) error                                         { return errors.New("not now") }
+
+// TestHooksOfTwoInputs: the hooks of a function with two inputs are called, too.
+func TestHooksOfTwoInputs(t *testing.T) {
+	prog := program(t, func(env *stream.Env) {
+		s := stream.FromValues(env, event{})
+		stream.CoProcess(stream.Connect(s, s), func(*stream.Setup[stream.NoKey]) coFailing { return coFailing{} }, stream.Name("both")).Discard()
+	})
+	c, err := streamtest.New(prog, streamtest.Options{CheckpointEvery: 1})
+	must(t, err)
+	defer c.Close()
+	if err := c.Run(); err == nil || !strings.Contains(err.Error(), `operator "both": not now`) {
+		t.Error(err)
+	}
+}
