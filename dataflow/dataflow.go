@@ -25,6 +25,7 @@ import (
 	"goflink/conf"
 	"goflink/graph"
 	"goflink/metrics"
+	"goflink/metrics/accumulator"
 	"goflink/state"
 )
 
@@ -291,7 +292,12 @@ type Env struct {
 
 	Conf    *conf.Config
 	Metrics *metrics.Group
-	Log     *slog.Logger
+	// OperatorMetrics are the metrics of one operator, for those of the program.
+	OperatorMetrics func(id, name string) *metrics.Group
+	// Accumulators are the task's; its goroutine adds to them and the runtime
+	// reports them. Each attempt begins with none.
+	Accumulators *accumulator.Set
+	Log          *slog.Logger
 	// Out is where print sinks write: the container's .out file.
 	Out Printer
 	// Files opens file systems by URI.

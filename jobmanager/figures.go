@@ -1,8 +1,6 @@
 package jobmanager
 
 import (
-	"maps"
-	"slices"
 	"strconv"
 	"time"
 
@@ -10,6 +8,7 @@ import (
 	"goflink/jobmanager/checkpoint"
 	"goflink/jobmanager/execution"
 	"goflink/jobmanager/rest"
+	"goflink/metrics/accumulator"
 )
 
 // taskFigures are the figures of one execution, as its worker reported them.
@@ -17,14 +16,14 @@ type taskFigures struct {
 	attempt      int
 	io, before   *control.TaskIO
 	metrics      map[string]string
-	accumulators map[string]string
+	accumulators map[string]accumulator.Value
 }
 
 // figuresOf are the figures of an execution; a new one begins with none.
 func (m *master) figuresOf(e *execution.Execution) *taskFigures {
 	f := m.figures[e.ID()]
 	if f == nil || f.attempt != e.Attempt {
-		f = &taskFigures{attempt: e.Attempt, metrics: map[string]string{}, accumulators: map[string]string{}}
+		f = &taskFigures{attempt: e.Attempt, metrics: map[string]string{}, accumulators: map[string]accumulator.Value{}}
 		m.figures[e.ID()] = f
 	}
 	return f
@@ -34,9 +33,10 @@ func (f *taskFigures) update(io *control.TaskIO, accumulators map[string][]byte)
 	if io != nil {
 		f.before, f.io = f.io, io
 	}
-	for k, v := range accumulators {
-		if len(f.accumulators) < maxFigures {
-			f.accumulators[k] = string(v)
+	for k, b := range accumulators {
+		v, err := accumulator.Decode(b)
+		if err == nil && len(f.accumulators) < maxFigures {
+			f.accumulators[k] = v
 		}
 	}
 }
@@ -72,42 +72,6 @@ func (f *taskFigures) subtaskIO() rest.SubtaskIO {
 	pressed, idle, busy := io.BackpressuredMs-before.BackpressuredMs, io.IdleMs-before.IdleMs, io.BusyMs-before.BusyMs
 	if all := float64(pressed + idle + busy); all > 0 && pressed >= 0 && idle >= 0 && busy >= 0 {
 		out.BackPressured, out.Idle, out.Busy = float64(pressed)/all, float64(idle)/all, float64(busy)/all
-	}
-	return out
-}
-
-func (f *taskFigures) accumulatorList() []rest.Accumulator {
-	if f == nil {
-		return nil
-	}
-	var out []rest.Accumulator
-	for _, k := range slices.Sorted(maps.Keys(f.accumulators)) {
-		out = append(out, rest.Accumulator{Name: k, Type: "String", Value: f.accumulators[k]})
-	}
-	return out
-}
-
-// jobAccumulators sums up whole numbers over all subtasks; of other values the
-// last one counts.
-func (m *master) jobAccumulators() []rest.Accumulator {
-	values := map[string]string{}
-	for _, e := range m.exec.Tasks() {
-		f := m.figures[e.ID()]
-		if f == nil {
-			continue
-		}
-		for k, v := range f.accumulators {
-			a, err := strconv.ParseInt(values[k], 10, 64)
-			b, err2 := strconv.ParseInt(v, 10, 64)
-			if err == nil && err2 == nil {
-				v = strconv.FormatInt(a+b, 10)
-			}
-			values[k] = v
-		}
-	}
-	var out []rest.Accumulator
-	for _, k := range slices.Sorted(maps.Keys(values)) {
-		out = append(out, rest.Accumulator{Name: k, Type: "String", Value: values[k]})
 	}
 	return out
 }

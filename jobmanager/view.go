@@ -37,7 +37,7 @@ func (m *master) view() *rest.Job {
 		m.log.Warn("The plan cannot be shown", "error", err)
 	}
 	j := &rest.Job{JobSummary: m.summary(), Batch: conf.ExecutionRuntimeMode.Get(m.conf) == conf.RuntimeBatch,
-		MaxParallelism: int(m.graph.MaxParallelism), Entered: map[string]time.Time{}, Plan: plan, Accumulators: m.jobAccumulators(),
+		MaxParallelism: int(m.graph.MaxParallelism), Entered: map[string]time.Time{}, Plan: plan, Accumulators: shown(m.accumulators("")),
 		Settings: rest.JobSettings{RestartStrategy: m.strategyText(), Parallelism: conf.ParallelismDefault.Get(m.conf),
 			ObjectReuse: conf.PipelineObjectReuse.Get(m.conf), Parameters: conf.PipelineGlobalJobParameters.Get(m.conf)}}
 	if j.MaxParallelism == 0 {
@@ -48,7 +48,8 @@ func (m *master) view() *rest.Job {
 	}
 	i := 0
 	for _, v := range m.graph.Vertices {
-		rv := rest.Vertex{ID: v.Id, Name: v.Name, SlotSharingGroup: v.SlotSharingGroup, Parallelism: int(v.Parallelism), MaxParallelism: int(v.MaxParallelism)}
+		rv := rest.Vertex{ID: v.Id, Name: v.Name, SlotSharingGroup: v.SlotSharingGroup, Parallelism: int(v.Parallelism), MaxParallelism: int(v.MaxParallelism),
+			Accumulators: shown(m.accumulators(v.Id))}
 		for range v.Parallelism {
 			rv.Subtasks = append(rv.Subtasks, m.subtask(m.exec.Tasks()[i]))
 			i++
@@ -69,7 +70,7 @@ func (m *master) strategyText() string {
 func (m *master) subtask(e *execution.Execution) rest.Subtask {
 	s := bareSubtask(e)
 	if f := m.figures[e.ID()]; f != nil && f.attempt == e.Attempt {
-		s.IO, s.Accumulators = f.subtaskIO(), f.accumulatorList()
+		s.IO, s.Accumulators = f.subtaskIO(), shown(f.accumulators)
 	}
 	for _, p := range m.exec.Previous(e.ID()) {
 		s.Earlier = append(s.Earlier, bareSubtask(p))
@@ -120,7 +121,7 @@ func failureView(f execution.Failure) rest.Failure {
 // outcome is what is kept of the job when it has ended.
 func (m *master) outcome() *ended {
 	o := &ended{Job: *m.view(), Checkpoints: *m.checkpoints(), Settings: m.checkpointSettings(), Metrics: m.jobMetrics()}
-	o.Result = rest.JobResult{State: o.Job.State, Accumulators: o.Job.Accumulators}
+	o.Result = rest.JobResult{State: o.Job.State, Accumulators: results(m.accumulators(""))}
 	if !o.Job.End.IsZero() {
 		o.Result.NetRuntime = o.Job.End.Sub(o.Job.Start)
 	}

@@ -106,13 +106,18 @@ type Operator struct {
 	CurrentInputWatermark, CurrentOutputWatermark *Value
 }
 
-// Operator makes the metrics of an operator of the task; to be called before the task runs.
-func (t *Task) Operator(id, name string) *Operator {
+// User is the group of an operator without the figures of Operator: for the metrics of the program.
+func (t *Task) User(id, name string) *Group {
 	r := t.reg
 	variables := r.taskVariables(t.id, "<operator_id>", id, "<operator_name>", cleanName(name))
 	r.mu.Lock()
-	g := t.child(OperatorName(name), format(r.opts.Scopes.Operator, variables), variables)
-	r.mu.Unlock()
+	defer r.mu.Unlock()
+	return t.child(OperatorName(name), format(r.opts.Scopes.Operator, variables), variables)
+}
+
+// Operator makes the metrics of an operator of the task; to be called before the task runs.
+func (t *Task) Operator(id, name string) *Operator {
+	g := t.User(id, name)
 	return &Operator{
 		Group: g, RecordsIn: metered(g, "numRecordsIn"), RecordsOut: metered(g, "numRecordsOut"),
 		BytesIn: metered(g, "numBytesIn"), BytesOut: metered(g, "numBytesOut"),

@@ -14,6 +14,7 @@ import (
 	"goflink/codec"
 	"goflink/conf"
 	"goflink/graph"
+	"goflink/metrics/accumulator"
 )
 
 // Settings are what an Env starts from.
@@ -41,7 +42,9 @@ type Env struct {
 	graph  *graph.StreamGraph
 	ops    []*op
 	codecs map[reflect.Type]any // codec.Codec[T] by T
-	errs   []error
+	// accumulators are what the factories declare, for conflicts of their kinds.
+	accumulators *accumulator.Set
+	errs         []error
 	// unbounded is true when a source never ends by itself.
 	unbounded bool
 }
@@ -61,7 +64,7 @@ func NewEnv(s Settings) *Env {
 	if n := conf.PipelineName.Get(s.Conf); n != "" {
 		name = n
 	}
-	return &Env{s: s, own: conf.New(), codecs: map[reflect.Type]any{},
+	return &Env{s: s, own: conf.New(), codecs: map[reflect.Type]any{}, accumulators: accumulator.NewSet(),
 		graph: &graph.StreamGraph{Name: name, Once: map[string][]byte{}}}
 }
 

@@ -140,7 +140,8 @@ func (r *restCluster) Wait(ctx context.Context, id string) (*jobEnd, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(result.Accumulators)) {
 		a := result.Accumulators[name]
-		end.Accumulators = append(end.Accumulators, fmt.Sprintf("%s (%s): %s", name, a.Type, a.Value))
+		a.Name = name
+		end.Accumulators = append(end.Accumulators, formatAccumulator(a))
 	}
 	if f := result.Failure; f != nil {
 		end.Failure, end.Stack = rest.CutStack(f.StackTrace)
@@ -193,3 +194,12 @@ func (r *restCluster) Heartbeat(ctx context.Context, id string, forHow time.Dura
 
 // Shutdown implements cluster.
 func (r *restCluster) Shutdown(ctx context.Context) error { return r.explain(r.quick.Shutdown(ctx)) }
+
+// formatAccumulator writes a result as Flink does: of a collection its size, which
+// is what the JobManager tells of it.
+func formatAccumulator(a rest.UserAccumulator) string {
+	if a.Type == "java.util.ArrayList" {
+		return fmt.Sprintf("%s (%s) %s", a.Name, a.Type, a.Value)
+	}
+	return fmt.Sprintf("%s (%s): %s", a.Name, a.Type, a.Value)
+}

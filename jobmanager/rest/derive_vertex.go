@@ -175,18 +175,6 @@ func subtaskAccumulatorsOf(v Vertex) SubtaskAccumulatorsAnswer {
 	return a
 }
 
-// vertexAccumulatorsOf lists the accumulators of a vertex by name; of several subtasks the first one's stands for its kind
-// and the job's own request sums them up.
 func vertexAccumulatorsOf(v Vertex) VertexAccumulatorsAnswer {
-	a := VertexAccumulatorsAnswer{ID: v.ID, User: []UserAccumulator{}}
-	seen := map[string]bool{}
-	for _, s := range v.Subtasks {
-		for _, acc := range s.Accumulators {
-			if !seen[acc.Name] {
-				seen[acc.Name] = true
-				a.User = append(a.User, UserAccumulator(acc))
-			}
-		}
-	}
-	return a
+	return VertexAccumulatorsAnswer{ID: v.ID, User: accumulatorsOf(v.Accumulators)}
 }

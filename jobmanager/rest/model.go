@@ -69,6 +69,8 @@ type Vertex struct {
 	// SlotSharingGroup names the group.
 	SlotSharingGroup            string
 	Parallelism, MaxParallelism int
+	// Accumulators are those of the vertex, merged over its subtasks.
+	Accumulators []Accumulator
 	// Subtasks are in the order of their index.
 	Subtasks []Subtask
 }

@@ -15,6 +15,7 @@ import (
 	"goflink/dataflow"
 	"goflink/graph"
 	"goflink/hdfsstore"
+	"goflink/metrics/accumulator"
 	"goflink/state"
 )
 
@@ -180,6 +181,28 @@ func (c *Cluster) Print(line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.lines = append(c.mu.lines, line)
+}
+
+// Accumulators are the results of the program's accumulators so far, merged over
+// the tasks: an int64, a float64, a map[int64]int64 or a []string each.
+func (c *Cluster) Accumulators() (map[string]any, error) {
+	values := map[string]accumulator.Value{}
+	for _, t := range c.tasks {
+		for name, v := range t.env.Accumulators.Values() {
+			if old, ok := values[name]; ok {
+				var err error
+				if v, err = old.Merge(v); err != nil {
+					return nil, fmt.Errorf("accumulator %q: %w", name, err)
+				}
+			}
+			values[name] = v
+		}
+	}
+	out := map[string]any{}
+	for name, v := range values {
+		out[name] = v.Result()
+	}
+	return out, nil
 }
 
 // Steps is how many steps were taken.

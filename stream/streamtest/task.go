@@ -7,6 +7,7 @@ import (
 
 	"goflink/dataflow"
 	"goflink/graph"
+	"goflink/metrics/accumulator"
 	"goflink/state"
 )
 
@@ -73,6 +74,7 @@ func (t *task) newEnv() *dataflow.Env {
 		Now:          func() time.Time { return c.now },
 		RequestSplit: func(op string) { c.enums[op].request(t.sub) },
 		SendEvent:    func(op string, data []byte) { c.toEnumerator(op, t.sub, data) },
+		Accumulators: accumulator.NewSet(),
 		Conf:         c.o.Conf, Log: quiet(), Out: c, Files: c.o.Files, Host: "localhost",
 	}
 }

@@ -54,6 +54,8 @@ type task struct {
 	hasFlush atomic.Bool  // something is pending while the task waits
 	state    atomic.Value // *control.TaskState, last reported
 	told     atomic.Bool  // TaskDrained was reported
+	counts   atomic.Bool  // it has accumulators
+	counted  atomic.Pointer[counted]
 
 	// What follows belongs to the task's goroutine.
 	blocked    bool
@@ -107,6 +109,9 @@ func (t *task) run() {
 	defer t.watchEnd(cmp.Or(cause, err))()
 	t.mail.close()
 	closeErr := t.closeOperators()
+	if countErr := t.publishAccumulators(); closeErr == nil {
+		closeErr = countErr
+	}
 	t.wg.Wait()
 	if cause == nil {
 		cause = context.Cause(t.ctx) // Env.Go may have failed while we closed
@@ -154,7 +159,7 @@ func (t *task) verdict(err, cause, closeErr error) (string, *control.Failure) {
 // report tells the JobManager a state.
 func (t *task) report(state string, failure *control.Failure) {
 	t.log.Info("task is " + state)
-	e := &control.TaskState{Task: t.id, State: state, Failure: failure, TimeMs: t.w.Now().UnixMilli(), Io: t.stats.snapshot()}
+	e := &control.TaskState{Task: t.id, State: state, Failure: failure, TimeMs: t.w.Now().UnixMilli(), Io: t.stats.snapshot(), Accumulators: t.accumulated()}
 	t.state.Store(e)
 	t.w.send(&control.WorkerEvent{Event: &control.WorkerEvent_TaskState{TaskState: e}})
 }
@@ -192,6 +197,7 @@ func (t *task) live() error {
 		}
 	}
 	t.metrics.IO.InitializationMs.Set(time.Since(began).Milliseconds())
+	t.counts.Store(t.env.Accumulators.Len() > 0)
 	t.report(stateRunning, nil)
 	t.stats.begin(time.Now())
 	t.timer = time.NewTimer(time.Hour)

@@ -64,7 +64,9 @@ func (w *worker) reportMetrics() {
 		if state, ok := t.state.Load().(*control.TaskState); !ok || state.State != stateRunning {
 			continue
 		}
-		report.Tasks = append(report.Tasks, &control.TaskMetrics{Task: t.id, Io: t.stats.snapshot(), Metrics: t.metrics.Snapshot()})
+		report.Tasks = append(report.Tasks, &control.TaskMetrics{Task: t.id, Io: t.stats.snapshot(), Metrics: t.metrics.Snapshot(),
+			Accumulators: t.accumulated()})
+		t.askAccumulators()
 	}
 	if len(report.Tasks) > 0 {
 		w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Metrics{Metrics: report}})
