@@ -290,6 +290,9 @@ type Env struct {
 	// EventKind). Safe from any goroutine; nil in tests without one.
 	SendEvent func(operatorID string, data []byte)
 
+	// Scratch is a local folder of the process that goes with it.
+	Scratch string
+
 	Conf    *conf.Config
 	Metrics *metrics.Group
 	// OperatorMetrics are the metrics of one operator, for those of the program.

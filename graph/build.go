@@ -207,7 +207,7 @@ func consumersOf(g *StreamGraph) map[*Node][]use {
 func warnings(g *StreamGraph) []string {
 	var list []string
 	for _, n := range g.nodes {
-		if n.Stateful && n.UID == "" {
+		if n.Stateful && n.UID == "" && n.UIDHash == "" {
 			list = append(list, fmt.Sprintf("operator %q has state but no uid: changes to the program may lose it; add stream.UID (%s)", n.Name, n.at()))
 		}
 	}

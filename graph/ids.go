@@ -67,6 +67,9 @@ func (g *StreamGraph) assignIDs() error {
 }
 
 func (g *StreamGraph) idOf(n *Node, twins map[string]int) string {
+	if n.UIDHash != "" {
+		return n.UIDHash
+	}
 	if n.UID != "" {
 		return OperatorID(n.UID)
 	}

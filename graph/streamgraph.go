@@ -28,6 +28,8 @@ type Node struct {
 	Description string
 	// UID fixes the operator's id across versions of the program.
 	UID string
+	// UIDHash is the operator's id itself, over UID; 32 hexadecimal digits.
+	UIDHash string
 	// Parallelism is the number of subtasks; 0 takes the graph's.
 	Parallelism int
 	// MaxParallelism is the number of key groups; 0 takes the graph's, or a

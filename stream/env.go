@@ -44,6 +44,8 @@ type Env struct {
 	codecs map[reflect.Type]any // codec.Codec[T] by T
 	// accumulators are what the factories declare, for conflicts of their kinds.
 	accumulators *accumulator.Set
+	cached       map[string]*cachedFile // by alias
+	shipped      int                    // bytes of local files among them
 	errs         []error
 	// unbounded is true when a source never ends by itself.
 	unbounded bool
@@ -64,7 +66,7 @@ func NewEnv(s Settings) *Env {
 	if n := conf.PipelineName.Get(s.Conf); n != "" {
 		name = n
 	}
-	return &Env{s: s, own: conf.New(), codecs: map[reflect.Type]any{}, accumulators: accumulator.NewSet(),
+	return &Env{s: s, own: conf.New(), codecs: map[reflect.Type]any{}, accumulators: accumulator.NewSet(), cached: map[string]*cachedFile{},
 		graph: &graph.StreamGraph{Name: name, Once: map[string][]byte{}}}
 }
 

@@ -33,7 +33,7 @@ type Options struct {
 	CheckpointEvery int
 	// Backend holds keyed state.
 	Backend state.BackendKind
-	// Dir is scratch space for the backend.
+	// Dir is scratch space for the backend and for cached files.
 	Dir string
 	// Restore starts from a checkpoint.
 	Restore *Checkpoint

@@ -74,8 +74,8 @@ func (t *task) newEnv() *dataflow.Env {
 		Now:          func() time.Time { return c.now },
 		RequestSplit: func(op string) { c.enums[op].request(t.sub) },
 		SendEvent:    func(op string, data []byte) { c.toEnumerator(op, t.sub, data) },
-		Accumulators: accumulator.NewSet(),
-		Conf:         c.o.Conf, Log: quiet(), Out: c, Files: c.o.Files, Host: "localhost",
+		Accumulators: accumulator.NewSet(), Scratch: c.o.Dir,
+		Conf: c.o.Conf, Log: quiet(), Out: c, Files: c.o.Files, Host: "localhost",
 	}
 }
 

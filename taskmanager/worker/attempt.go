@@ -213,7 +213,7 @@ func (a *attempt) newEnv(t *task) *dataflow.Env {
 		RequestSplit: func(operatorID string) { w.requestSplit(t, operatorID) },
 		SendEvent:    func(operatorID string, data []byte) { w.sendEvent(t, operatorID, data) },
 		Conf:         w.conf, Metrics: t.metrics.Group, Log: t.log, Out: w.Out, Files: w.Files,
-		OperatorMetrics: t.metrics.User, Accumulators: accumulator.NewSet(),
+		Scratch: w.scratch, OperatorMetrics: t.metrics.User, Accumulators: accumulator.NewSet(),
 	}
 }
 
