@@ -47,7 +47,7 @@ var idle = []struct {
 	{"plans have one form", []string{"pipeline.operator-chaining.chain-operators-with-different-max-parallelism", "pipeline.vertex-description-mode",
 		"pipeline.vertex-name-include-index-prefix"}},
 	{"an operator with state and no uid is warned about, and runs", []string{"pipeline.auto-generate-uids"}},
-	{"there is no watermark alignment", []string{"pipeline.watermark-alignment.allow-unaligned-source-splits"}},
+	{"splits of aligned sources are always held back one by one", []string{"pipeline.watermark-alignment.allow-unaligned-source-splits"}},
 	{"an application cluster ends with its application, and a failed program fails it", []string{"execution.shutdown-on-application-finish",
 		"execution.submit-failed-job-on-application-error"}},
 	{"file sinks make a folder and overwrite nothing", []string{"fs.output.always-create-directory", "fs.overwrite-files"}},

@@ -18,6 +18,8 @@ var (
 	ExecutionSubmitFailedJobOnApplicationError = BoolOption("execution.submit-failed-job-on-application-error", false, "Whether an application whose program fails before it submits a job shows a failed job.")
 	// ExecutionRuntimeMode (execution.runtime-mode) is streaming, batch or chosen by the sources.
 	ExecutionRuntimeMode = EnumOption("execution.runtime-mode", RuntimeStreaming, []RuntimeMode{RuntimeStreaming, RuntimeBatch, RuntimeAutomatic}, nil, "How a program runs: STREAMING, BATCH, or AUTOMATIC (batch when all sources are bounded).")
+	// SinkCommitterRetries (sink.committer.retries) is how often a commit of a sink is tried again.
+	SinkCommitterRetries = IntOption("sink.committer.retries", 10, "How often a commit that a sink asks to try later is tried again before the job fails.").Where("0 or more", func(n int) bool { return n >= 0 })
 	// ExecutionBufferTimeout (execution.buffer-timeout.interval) bounds how long a record waits in an output buffer.
 	ExecutionBufferTimeout = DurationOption("execution.buffer-timeout.interval", 100*time.Millisecond, "Longest time a record waits in an output buffer; 0 flushes after each record.", "execution.buffer-timeout")
 	// ExecutionBufferTimeoutEnabled (execution.buffer-timeout.enabled) switches timed flushes.

@@ -92,7 +92,7 @@ type pace struct {
 }
 
 func (p *pace) take() bool {
-	if p.taken < p.allowed {
+	if p.taken+1 <= p.allowed {
 		p.taken++
 		return true
 	}

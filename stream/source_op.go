@@ -81,11 +81,8 @@ func (o *sourceOp[S, T]) Open(context.Context) error {
 }
 
 func (o *sourceOp[S, T]) restore() (restored bool, err error) {
-	if o.t.env.RestoreOf == nil {
-		return false, nil
-	}
-	r, ok := o.t.env.RestoreOf(o.id)
-	for _, l := range r.Lists {
+	lists, ok := restoredLists(&o.base)
+	for _, l := range lists {
 		if l.Name != splitsState {
 			continue
 		}
@@ -381,10 +378,10 @@ func decodeWhole[S any](data []byte, read func([]byte, *S) (int, error)) (S, err
 	var s S
 	n, err := read(data, &s)
 	if err != nil {
-		return s, fmt.Errorf("damaged split: %w", err)
+		return s, fmt.Errorf("damaged: %w", err)
 	}
 	if n != len(data) {
-		return s, fmt.Errorf("damaged split: %d bytes too many", len(data)-n)
+		return s, fmt.Errorf("damaged: %d bytes too many", len(data)-n)
 	}
 	return s, nil
 }
