@@ -12,3 +12,8 @@ type FileSystems interface {
 type Printer interface {
 	Print(line string)
 }
+
+// ErrPrinter is a Printer that has a standard error output, too.
+type ErrPrinter interface {
+	PrintErr(line string)
+}

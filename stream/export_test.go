@@ -2,5 +2,7 @@ package stream
 
 import "time"
 
-// Tests do not wait for commits to be tried again.
-func init() { commitPause, commitPauseMax = time.Microsecond, time.Millisecond }
+// Tests do not wait for what is tried again.
+func init() {
+	commitPause, commitPauseMax, socketRetry = time.Microsecond, time.Millisecond, time.Millisecond
+}

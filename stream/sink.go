@@ -111,11 +111,12 @@ type printOp[T any] struct {
 	base
 	prefix string
 	buf    []byte
+	print  func(line string)
 }
 
 func (o *printOp[T]) Collect(r *dataflow.Rec[T]) error {
 	o.buf = fmt.Append(append(o.buf[:0], o.prefix...), r.V)
-	o.t.env.Out.Print(string(o.buf))
+	o.print(string(o.buf))
 	return nil
 }
 
@@ -125,9 +126,13 @@ func (s Stream[T]) Print(opts ...Option) { PrintAs(s, "", opts...) }
 
 // PrintAs is Print with a word before each line: "id> ", "id:2> ".
 func PrintAs[T any](s Stream[T], id string, opts ...Option) {
-	o := addSink(s, "Print to Std. Out", opts)
+	addPrint(s, id, "Print to Std. Out", func(t *task) func(string) { return t.env.Out.Print }, opts)
+}
+
+func addPrint[T any](s Stream[T], id, name string, printer func(t *task) func(string), opts []Option) {
+	o := addSink(s, name, opts)
 	o.build = func(t *task) error {
-		x := &printOp[T]{base: newBase(t), prefix: printPrefix(id, t.env.Subtask, t.env.Parallelism)}
+		x := &printOp[T]{base: newBase(t), prefix: printPrefix(id, t.env.Subtask, t.env.Parallelism), print: printer(t)}
 		t.install(x, x)
 		return nil
 	}

@@ -393,8 +393,3 @@ func encodeSplits[S any](c codec.Codec[S], splits []S) [][]byte {
 	}
 	return out
 }
-
-// decodeSplit reads a value that was encoded with a codec, all of it.
-func decodeSplit[S any](c codec.Codec[S], data []byte) (S, error) {
-	return decodeWhole(data, c.Decode)
-}

@@ -14,7 +14,7 @@ import (
 )
 
 // socketRetry is the pause between attempts to connect, Flink's.
-const socketRetry = 500 * time.Millisecond
+var socketRetry = 500 * time.Millisecond
 
 // SocketSource emits the lines that a server sends; delimiter is "\n" unless given
 // otherwise. When the connection ends or fails, it connects again maxRetry times

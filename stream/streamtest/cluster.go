@@ -76,6 +76,7 @@ type Cluster struct {
 	mu      struct {
 		sync.Mutex
 		lines []string
+		errs  []string
 		err   error // of a function of Env.Go
 		mail  []func() error
 	}
@@ -203,6 +204,20 @@ func (c *Cluster) Accumulators() (map[string]any, error) {
 		out[name] = v.Result()
 	}
 	return out, nil
+}
+
+// ErrLines are the lines printed to the standard error output so far.
+func (c *Cluster) ErrLines() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.mu.errs...)
+}
+
+// PrintErr takes a line of a print sink.
+func (c *Cluster) PrintErr(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.errs = append(c.mu.errs, line)
 }
 
 // Steps is how many steps were taken.

@@ -131,9 +131,14 @@ type lines struct {
 }
 
 // Print implements dataflow.Printer.
-func (l *lines) Print(line string) {
+func (l *lines) Print(line string) { l.print(l.to, line) }
+
+// PrintErr implements dataflow.ErrPrinter.
+func (l *lines) PrintErr(line string) { l.print(os.Stderr, line) }
+
+func (l *lines) print(to *os.File, line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.buf = append(append(l.buf[:0], line...), '\n')
-	_, _ = l.to.Write(l.buf) // a full disk must not end the job
+	_, _ = to.Write(l.buf) // a full disk must not end the job
 }
