@@ -44,6 +44,9 @@ func (c *Cluster) trigger() error {
 		a.cp.enumerators[id] = append([]byte(nil), b...)
 	}
 	c.current = a
+	if err := c.kill(Triggered); err != nil {
+		return err
+	}
 	for _, t := range c.tasks {
 		if c.current != a {
 			return nil
@@ -76,11 +79,17 @@ func (c *Cluster) complete() error {
 	}
 	c.last = c.current.cp
 	c.current = nil
+	if err := c.kill(Completed); err != nil {
+		return err
+	}
 	for _, t := range c.tasks {
 		for _, op := range t.chain.Operators {
 			if err := op.CheckpointComplete(c.last.ID); err != nil {
 				return err
 			}
+		}
+		if err := c.kill(Told); err != nil {
+			return err
 		}
 	}
 	for _, e := range c.enums {

@@ -35,6 +35,9 @@ type Options struct {
 	Backend state.BackendKind
 	// Dir is scratch space for the backend and for cached files.
 	Dir string
+	// MemoryBudget is what the backend of each operator may use, in bytes; 0: its
+	// own default.
+	MemoryBudget int64
 	// Restore starts from a checkpoint.
 	Restore *Checkpoint
 	// Conf is what operators read; nil is empty.
@@ -43,6 +46,14 @@ type Options struct {
 	Files dataflow.FileSystems
 	// Start is the clock's first time; zero means the epoch plus a day.
 	Start time.Time
+	// SingleRecords is the share of steps, 0 to 1, that handle one record only
+	// and send on at once what is pending: buffers of a single record.
+	SingleRecords float64
+	// Tick moves the clock with each step; 0 moves it only when nothing else can.
+	Tick time.Duration
+	// Kill is asked at each Moment of a checkpoint; true ends the attempt there
+	// with ErrKilled. Nil kills nothing.
+	Kill func(at Moment) bool
 }
 
 // Checkpoint is a complete checkpoint.
@@ -258,6 +269,11 @@ func (c *Cluster) step() (bool, error) {
 	}
 	for _, t := range c.tasks {
 		if err := t.emit(); err != nil {
+			return false, err
+		}
+	}
+	if c.o.Tick > 0 {
+		if err := c.Advance(c.o.Tick); err != nil {
 			return false, err
 		}
 	}

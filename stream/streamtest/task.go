@@ -63,7 +63,7 @@ func (t *task) newEnv() *dataflow.Env {
 		Ctx: c.ctx, JobID: "00000000000000000000000000000001", JobName: c.graph.Name, VertexID: t.v.Id, TaskName: t.name(),
 		Subtask: t.sub, Parallelism: p, MaxParallelism: m, KeyGroups: groups, InputChannels: channels, Outputs: t.outputs,
 		Blocked: &t.blocked, RestoreOf: t.restoreOf,
-		State: state.Env{Kind: c.o.Backend, Dir: dir, Range: groups, MaxParallelism: m, Open: c.openHandle},
+		State: state.Env{Kind: c.o.Backend, Dir: dir, Range: groups, MaxParallelism: m, MemoryBudget: c.o.MemoryBudget, Open: c.openHandle},
 		Mailbox: func(f func() error) bool {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -176,6 +176,13 @@ func (t *task) step() error {
 	if err := t.fireTimers(); err != nil {
 		return err
 	}
+	if share := t.c.o.SingleRecords; share > 0 && t.c.rand.Float64() < share {
+		return t.single()
+	}
+	return t.work()
+}
+
+func (t *task) work() error {
 	if t.ending && t.chain.Backlog.Empty() {
 		return t.end()
 	}
@@ -187,6 +194,24 @@ func (t *task) step() error {
 		return t.end()
 	}
 	return t.consume(ch)
+}
+
+// single handles one record and sends on what came of it: a task that is blocked
+// stops after the record in work.
+func (t *task) single() error {
+	t.blocked = true
+	if err := t.work(); err != nil {
+		return err
+	}
+	for _, o := range t.chain.Outputs {
+		if t.ended {
+			break
+		}
+		if err := o.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *task) fireTimers() error {
@@ -340,6 +365,9 @@ func (t *task) ack() error {
 		a.cp.states[op.ID()] = append(a.cp.states[op.ID()], s)
 	}
 	a.acked[t] = true
+	if err := t.c.kill(Acked); err != nil {
+		return err
+	}
 	return t.c.complete()
 }
 
