@@ -46,7 +46,9 @@ type sourceOp[S, T any] struct {
 	// asked is true while a request for a split is out.
 	asked, noMore, done bool
 	started             bool
-	rec                 dataflow.Rec[T]
+	// patient: nothing is emitted before the first request is answered.
+	patient bool
+	rec     dataflow.Rec[T]
 }
 
 func newSourceOp[S, T any](b base, ws WatermarkStrategy[T], kind *splitKind[S, T]) (*sourceOp[S, T], error) {
@@ -60,6 +62,12 @@ func newSourceOp[S, T any](b base, ws WatermarkStrategy[T], kind *splitKind[S, T
 	return o, nil
 }
 
+// atOnce is implemented by readers whose enumerator answers a reader's one request
+// at once, with all splits that it will get. A restored one has splits of its own
+// and may still be given others, which nobody had when the checkpoint was taken:
+// it emits nothing before it has them, or its watermark would pass their records.
+type atOnce interface{ atOnce() }
+
 // Open makes the reader and takes back the splits of the checkpoint.
 func (o *sourceOp[S, T]) Open(context.Context) error {
 	r, err := o.kind.reader(&o.ctx)
@@ -67,6 +75,7 @@ func (o *sourceOp[S, T]) Open(context.Context) error {
 		return o.fail(err)
 	}
 	o.reader = r
+	_, o.patient = r.(atOnce)
 	restored, err := o.restore()
 	if err != nil {
 		return fmt.Errorf("operator %q: %w", o.name, err)
@@ -155,13 +164,8 @@ func (o *sourceOp[S, T]) Ready() <-chan struct{} { return o.ctx.ready }
 
 // activate opens queued splits: all of them, or one with OneByOne.
 func (o *sourceOp[S, T]) activate() error {
-	for len(o.queued) > 0 && (!o.kind.oneByOne || len(o.active) == 0) {
-		r, err := o.reader.Open(o.queued[0])
-		if err != nil {
-			return fmt.Errorf("operator %q: open split: %w", o.name, err)
-		}
-		o.queued = o.queued[1:]
-		o.active = append(o.active, activeSplit[S, T]{r, o.time.add(o.now())})
+	if err := o.openSplits(); err != nil {
+		return err
 	}
 	// Splits that are read in turn are asked for once; others ahead, when the
 	// last one there is begins.
@@ -170,6 +174,21 @@ func (o *sourceOp[S, T]) activate() error {
 		o.t.env.RequestSplit(o.id)
 	}
 	o.started = true
+	if o.patient {
+		return o.openSplits() // the answer may be there already
+	}
+	return nil
+}
+
+func (o *sourceOp[S, T]) openSplits() error {
+	for len(o.queued) > 0 && (!o.kind.oneByOne || len(o.active) == 0) {
+		r, err := o.reader.Open(o.queued[0])
+		if err != nil {
+			return fmt.Errorf("operator %q: open split: %w", o.name, err)
+		}
+		o.queued = o.queued[1:]
+		o.active = append(o.active, activeSplit[S, T]{r, o.time.add(o.now())})
+	}
 	return nil
 }
 
@@ -180,6 +199,9 @@ func (o *sourceOp[S, T]) Poll() (dataflow.PollStatus, error) {
 	}
 	if err := o.begin(); err != nil {
 		return dataflow.Waiting, err
+	}
+	if o.patient && o.asked {
+		return dataflow.Waiting, nil
 	}
 	waiting := 0 // splits that had nothing, one after the other
 	for range pollRecords {

@@ -57,6 +57,10 @@ type rangeReader[T any] struct {
 	gate *allowance
 }
 
+// atOnce: see staticEnumerator.
+func (r *rangeReader[T]) atOnce() {}
+
+// Open begins a part.
 func (r *rangeReader[T]) Open(s rangeSplit) (SplitReader[rangeSplit, T], error) {
 	if s.Stride < 1 || s.Next < 0 {
 		return nil, fmt.Errorf("damaged split: %+v", s)
