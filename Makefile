@@ -59,6 +59,7 @@ lint: ## gofmt, go vet, staticcheck and the rules of internal/lint
 	  if [[ -n $$bad ]]; then echo "not formatted (gofmt -w):" >&2; echo "$$bad" >&2; exit 1; fi
 	go vet ./...
 	go vet -tags e2e ./...
+	go vet -tags mutants ./internal/law
 	go tool staticcheck ./...
 	go test ./internal/lint
 
@@ -67,6 +68,26 @@ unit: ## the unit tests under the race detector
 	@$(need_go)
 	@$(call need,gcc,gcc libc6-dev)
 	go test -race -timeout 200s ./...
+
+# make torture SEEDS=1000..1999: which seeds of the law.
+SEEDS ?= 0..499
+# make mutants BUG='a split': only the planted bugs whose name holds this.
+BUG ?=
+
+.PHONY: law
+law: ## 500 random graphs against the reference interpreter (internal/law)
+	@$(need_go)
+	go test -count=1 -timeout 10m ./internal/law -law.seeds 0..499
+
+.PHONY: torture
+torture: ## the law for any seeds, with the table of what they cover: SEEDS=1000..1999
+	@$(need_go)
+	go test -count=1 -timeout 0 -v -run '^TestSeeds$$' ./internal/law -law.seeds $(SEEDS) | grep -v '^ *=== \|^ *--- PASS'
+
+.PHONY: mutants
+mutants: ## plants bugs into the engine and shows at which seed the law finds each: SEEDS=, BUG=
+	@$(need_go)
+	go test -count=1 -tags mutants -timeout 0 -v -run '^TestMutants$$' ./internal/law -law.seeds $(SEEDS) -law.only '$(BUG)'
 
 .PHONY: check
 check: build lint unit ## build, lint, unit tests (at most 4 minutes)
@@ -77,7 +98,7 @@ prepare: ## install what the end-to-end tests need (idempotent)
 	@scripts/hadoop/install
 
 .PHONY: test
-test: check prepare ## everything, with the end-to-end tests on real Hadoop (at most 25 minutes)
+test: check law prepare ## everything, with the end-to-end tests on real Hadoop (at most 25 minutes)
 	@# End-to-end tests mostly wait: several run beside each other on one cluster.
 	go test -tags e2e -count=1 -timeout 20m -parallel 4 ./e2e
 	go test -tags e2e -count=1 -timeout 20m -p 1 $(ON_CLUSTERS)

@@ -183,7 +183,15 @@ func (d *Deployment) Checkpoint(t *control.TriggerCheckpoint) bool {
 // workers never hear that it completed.
 func (d *Deployment) TryCheckpoint(t *control.TriggerCheckpoint, told bool) bool {
 	d.JM.t.Helper()
+	return d.TryCheckpointAfter(t, told, func() {})
+}
+
+// TryCheckpointAfter is TryCheckpoint; ordered is called when the tasks have been
+// told to begin.
+func (d *Deployment) TryCheckpointAfter(t *control.TriggerCheckpoint, told bool, ordered func()) bool {
+	d.JM.t.Helper()
 	d.Trigger(t)
+	ordered()
 	done := false
 	d.JM.Wait(fmt.Sprintf("checkpoint %d or a failure", t.CheckpointId), func() bool {
 		for _, dec := range d.JM.Declines {
