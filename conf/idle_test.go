@@ -8,19 +8,19 @@ import (
 
 func TestIdle(t *testing.T) {
 	c := FromMap(map[string]string{
-		"execution.checkpointing.unaligned.enabled": "true", "state.backend.incremental": "true", "high-availability.type": "none",
+		"execution.checkpointing.snapshot-compression": "true", "state.backend.incremental": "true", "high-availability.type": "none",
 		"metrics.reporter.prom.port": "9249", "fs.default-scheme": "hdfs:///", "yarn.heartbeat.interval": "5", "parallelism.default": "3",
 	})
 	var got []string
 	for _, i := range Idle(c) {
 		got = append(got, i.Key)
 	}
-	want := []string{"execution.checkpointing.unaligned.enabled", "metrics.reporter.prom.port", "state.backend.incremental"}
+	want := []string{"execution.checkpointing.snapshot-compression", "metrics.reporter.prom.port", "state.backend.incremental"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	warnings, _ := Notes(c)
-	if len(warnings) != 3 || !strings.Contains(warnings[0], "has no effect: checkpoints are aligned") {
+	if len(warnings) != 3 || !strings.Contains(warnings[0], "has no effect: snapshots are not compressed") {
 		t.Errorf("got %q", warnings)
 	}
 }

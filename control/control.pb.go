@@ -2189,7 +2189,9 @@ type CheckpointAck struct {
 	StateBytes     int64                  `protobuf:"varint,8,opt,name=state_bytes,json=stateBytes,proto3" json:"state_bytes,omitempty"`
 	UploadedBytes  int64                  `protobuf:"varint,9,opt,name=uploaded_bytes,json=uploadedBytes,proto3" json:"uploaded_bytes,omitempty"`
 	ProcessedBytes int64                  `protobuf:"varint,10,opt,name=processed_bytes,json=processedBytes,proto3" json:"processed_bytes,omitempty"`
-	Finished       bool                   `protobuf:"varint,11,opt,name=finished,proto3" json:"finished,omitempty"` // the task had already processed all of its data
+	Finished       bool                   `protobuf:"varint,11,opt,name=finished,proto3" json:"finished,omitempty"`                                   // the task had already processed all of its data
+	PersistedBytes int64                  `protobuf:"varint,12,opt,name=persisted_bytes,json=persistedBytes,proto3" json:"persisted_bytes,omitempty"` // of records in flight
+	Unaligned      bool                   `protobuf:"varint,13,opt,name=unaligned,proto3" json:"unaligned,omitempty"`                                 // the barrier overtook records
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2301,6 +2303,20 @@ func (x *CheckpointAck) GetFinished() bool {
 	return false
 }
 
+func (x *CheckpointAck) GetPersistedBytes() int64 {
+	if x != nil {
+		return x.PersistedBytes
+	}
+	return 0
+}
+
+func (x *CheckpointAck) GetUnaligned() bool {
+	if x != nil {
+		return x.Unaligned
+	}
+	return false
+}
+
 type CheckpointDecline struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	CheckpointId  int64                  `protobuf:"varint,1,opt,name=checkpoint_id,json=checkpointId,proto3" json:"checkpoint_id,omitempty"`
@@ -2380,6 +2396,7 @@ type OperatorState struct {
 	Parallelism    int32                  `protobuf:"varint,6,opt,name=parallelism,proto3" json:"parallelism,omitempty"`
 	MaxParallelism int32                  `protobuf:"varint,7,opt,name=max_parallelism,json=maxParallelism,proto3" json:"max_parallelism,omitempty"`
 	Finished       bool                   `protobuf:"varint,8,opt,name=finished,proto3" json:"finished,omitempty"`
+	Inflight       []*ChannelState        `protobuf:"bytes,9,rep,name=inflight,proto3" json:"inflight,omitempty"` // what an unaligned barrier overtook; at a restore: what the operator's task receives first
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2470,6 +2487,149 @@ func (x *OperatorState) GetFinished() bool {
 	return false
 }
 
+func (x *OperatorState) GetInflight() []*ChannelState {
+	if x != nil {
+		return x.Inflight
+	}
+	return nil
+}
+
+// ChannelState is what was in flight on one channel, in order: what its receiver
+// had, or (output) what its sender had, which comes behind. The edge is named by
+// the operators at its ends.
+type ChannelState struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	SourceOperator string                 `protobuf:"bytes,1,opt,name=source_operator,json=sourceOperator,proto3" json:"source_operator,omitempty"`
+	TargetOperator string                 `protobuf:"bytes,2,opt,name=target_operator,json=targetOperator,proto3" json:"target_operator,omitempty"` // the receiver's is the head of its task
+	Side           string                 `protobuf:"bytes,3,opt,name=side,proto3" json:"side,omitempty"`
+	InputIndex     int32                  `protobuf:"varint,4,opt,name=input_index,json=inputIndex,proto3" json:"input_index,omitempty"`
+	Source         int32                  `protobuf:"varint,5,opt,name=source,proto3" json:"source,omitempty"`
+	Target         int32                  `protobuf:"varint,6,opt,name=target,proto3" json:"target,omitempty"` // subtasks
+	Output         bool                   `protobuf:"varint,7,opt,name=output,proto3" json:"output,omitempty"`
+	Data           *StateHandle           `protobuf:"bytes,8,opt,name=data,proto3" json:"data,omitempty"`
+	Rows           int64                  `protobuf:"varint,9,opt,name=rows,proto3" json:"rows,omitempty"`
+	SchemaHash     uint64                 `protobuf:"varint,10,opt,name=schema_hash,json=schemaHash,proto3" json:"schema_hash,omitempty"` // of the records
+	// At a restore:
+	Sift          bool `protobuf:"varint,11,opt,name=sift,proto3" json:"sift,omitempty"`   // take only records whose key is one's own
+	Still         bool `protobuf:"varint,12,opt,name=still,proto3" json:"still,omitempty"` // watermarks and idleness do not count any more
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChannelState) Reset() {
+	*x = ChannelState{}
+	mi := &file_control_control_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChannelState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChannelState) ProtoMessage() {}
+
+func (x *ChannelState) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChannelState.ProtoReflect.Descriptor instead.
+func (*ChannelState) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ChannelState) GetSourceOperator() string {
+	if x != nil {
+		return x.SourceOperator
+	}
+	return ""
+}
+
+func (x *ChannelState) GetTargetOperator() string {
+	if x != nil {
+		return x.TargetOperator
+	}
+	return ""
+}
+
+func (x *ChannelState) GetSide() string {
+	if x != nil {
+		return x.Side
+	}
+	return ""
+}
+
+func (x *ChannelState) GetInputIndex() int32 {
+	if x != nil {
+		return x.InputIndex
+	}
+	return 0
+}
+
+func (x *ChannelState) GetSource() int32 {
+	if x != nil {
+		return x.Source
+	}
+	return 0
+}
+
+func (x *ChannelState) GetTarget() int32 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *ChannelState) GetOutput() bool {
+	if x != nil {
+		return x.Output
+	}
+	return false
+}
+
+func (x *ChannelState) GetData() *StateHandle {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *ChannelState) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *ChannelState) GetSchemaHash() uint64 {
+	if x != nil {
+		return x.SchemaHash
+	}
+	return 0
+}
+
+func (x *ChannelState) GetSift() bool {
+	if x != nil {
+		return x.Sift
+	}
+	return false
+}
+
+func (x *ChannelState) GetStill() bool {
+	if x != nil {
+		return x.Still
+	}
+	return false
+}
+
 // StateHandle points to bytes: inline, or an extent of a file.
 type StateHandle struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2488,7 +2648,7 @@ type StateHandle struct {
 
 func (x *StateHandle) Reset() {
 	*x = StateHandle{}
-	mi := &file_control_control_proto_msgTypes[28]
+	mi := &file_control_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2500,7 +2660,7 @@ func (x *StateHandle) String() string {
 func (*StateHandle) ProtoMessage() {}
 
 func (x *StateHandle) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[28]
+	mi := &file_control_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2513,7 +2673,7 @@ func (x *StateHandle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateHandle.ProtoReflect.Descriptor instead.
 func (*StateHandle) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{28}
+	return file_control_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StateHandle) GetInline() []byte {
@@ -2591,7 +2751,7 @@ type ListState struct {
 
 func (x *ListState) Reset() {
 	*x = ListState{}
-	mi := &file_control_control_proto_msgTypes[29]
+	mi := &file_control_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2603,7 +2763,7 @@ func (x *ListState) String() string {
 func (*ListState) ProtoMessage() {}
 
 func (x *ListState) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[29]
+	mi := &file_control_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2616,7 +2776,7 @@ func (x *ListState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListState.ProtoReflect.Descriptor instead.
 func (*ListState) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{29}
+	return file_control_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListState) GetName() string {
@@ -2659,7 +2819,7 @@ type SplitRequest struct {
 
 func (x *SplitRequest) Reset() {
 	*x = SplitRequest{}
-	mi := &file_control_control_proto_msgTypes[30]
+	mi := &file_control_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2671,7 +2831,7 @@ func (x *SplitRequest) String() string {
 func (*SplitRequest) ProtoMessage() {}
 
 func (x *SplitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[30]
+	mi := &file_control_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2684,7 +2844,7 @@ func (x *SplitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitRequest.ProtoReflect.Descriptor instead.
 func (*SplitRequest) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{30}
+	return file_control_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SplitRequest) GetOperatorId() string {
@@ -2727,7 +2887,7 @@ type SourceEvent struct {
 
 func (x *SourceEvent) Reset() {
 	*x = SourceEvent{}
-	mi := &file_control_control_proto_msgTypes[31]
+	mi := &file_control_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2739,7 +2899,7 @@ func (x *SourceEvent) String() string {
 func (*SourceEvent) ProtoMessage() {}
 
 func (x *SourceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[31]
+	mi := &file_control_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2752,7 +2912,7 @@ func (x *SourceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceEvent.ProtoReflect.Descriptor instead.
 func (*SourceEvent) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{31}
+	return file_control_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SourceEvent) GetOperatorId() string {
@@ -2792,7 +2952,7 @@ type TaskDrained struct {
 
 func (x *TaskDrained) Reset() {
 	*x = TaskDrained{}
-	mi := &file_control_control_proto_msgTypes[32]
+	mi := &file_control_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2804,7 +2964,7 @@ func (x *TaskDrained) String() string {
 func (*TaskDrained) ProtoMessage() {}
 
 func (x *TaskDrained) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[32]
+	mi := &file_control_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2817,7 +2977,7 @@ func (x *TaskDrained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDrained.ProtoReflect.Descriptor instead.
 func (*TaskDrained) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{32}
+	return file_control_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TaskDrained) GetTask() *Task {
@@ -2837,7 +2997,7 @@ type CommitDone struct {
 
 func (x *CommitDone) Reset() {
 	*x = CommitDone{}
-	mi := &file_control_control_proto_msgTypes[33]
+	mi := &file_control_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2849,7 +3009,7 @@ func (x *CommitDone) String() string {
 func (*CommitDone) ProtoMessage() {}
 
 func (x *CommitDone) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[33]
+	mi := &file_control_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2862,7 +3022,7 @@ func (x *CommitDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitDone.ProtoReflect.Descriptor instead.
 func (*CommitDone) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{33}
+	return file_control_control_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CommitDone) GetTask() *Task {
@@ -2903,7 +3063,7 @@ type WorkerCommand struct {
 
 func (x *WorkerCommand) Reset() {
 	*x = WorkerCommand{}
-	mi := &file_control_control_proto_msgTypes[34]
+	mi := &file_control_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2915,7 +3075,7 @@ func (x *WorkerCommand) String() string {
 func (*WorkerCommand) ProtoMessage() {}
 
 func (x *WorkerCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[34]
+	mi := &file_control_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2928,7 +3088,7 @@ func (x *WorkerCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerCommand.ProtoReflect.Descriptor instead.
 func (*WorkerCommand) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{34}
+	return file_control_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WorkerCommand) GetCommand() isWorkerCommand_Command {
@@ -3145,7 +3305,7 @@ type PublishIdle struct {
 
 func (x *PublishIdle) Reset() {
 	*x = PublishIdle{}
-	mi := &file_control_control_proto_msgTypes[35]
+	mi := &file_control_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3157,7 +3317,7 @@ func (x *PublishIdle) String() string {
 func (*PublishIdle) ProtoMessage() {}
 
 func (x *PublishIdle) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[35]
+	mi := &file_control_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3170,7 +3330,7 @@ func (x *PublishIdle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishIdle.ProtoReflect.Descriptor instead.
 func (*PublishIdle) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{35}
+	return file_control_control_proto_rawDescGZIP(), []int{36}
 }
 
 type WorkerRegistered struct {
@@ -3186,7 +3346,7 @@ type WorkerRegistered struct {
 
 func (x *WorkerRegistered) Reset() {
 	*x = WorkerRegistered{}
-	mi := &file_control_control_proto_msgTypes[36]
+	mi := &file_control_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3198,7 +3358,7 @@ func (x *WorkerRegistered) String() string {
 func (*WorkerRegistered) ProtoMessage() {}
 
 func (x *WorkerRegistered) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[36]
+	mi := &file_control_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3211,7 +3371,7 @@ func (x *WorkerRegistered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerRegistered.ProtoReflect.Descriptor instead.
 func (*WorkerRegistered) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{36}
+	return file_control_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WorkerRegistered) GetRefused() string {
@@ -3262,7 +3422,7 @@ type DeployTasks struct {
 
 func (x *DeployTasks) Reset() {
 	*x = DeployTasks{}
-	mi := &file_control_control_proto_msgTypes[37]
+	mi := &file_control_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3274,7 +3434,7 @@ func (x *DeployTasks) String() string {
 func (*DeployTasks) ProtoMessage() {}
 
 func (x *DeployTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[37]
+	mi := &file_control_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3287,7 +3447,7 @@ func (x *DeployTasks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeployTasks.ProtoReflect.Descriptor instead.
 func (*DeployTasks) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{37}
+	return file_control_control_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *DeployTasks) GetAttempt() int32 {
@@ -3337,7 +3497,7 @@ type TaskDeployment struct {
 
 func (x *TaskDeployment) Reset() {
 	*x = TaskDeployment{}
-	mi := &file_control_control_proto_msgTypes[38]
+	mi := &file_control_control_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3349,7 +3509,7 @@ func (x *TaskDeployment) String() string {
 func (*TaskDeployment) ProtoMessage() {}
 
 func (x *TaskDeployment) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[38]
+	mi := &file_control_control_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3362,7 +3522,7 @@ func (x *TaskDeployment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDeployment.ProtoReflect.Descriptor instead.
 func (*TaskDeployment) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{38}
+	return file_control_control_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *TaskDeployment) GetTask() *Task {
@@ -3407,7 +3567,7 @@ type TaskLocation struct {
 
 func (x *TaskLocation) Reset() {
 	*x = TaskLocation{}
-	mi := &file_control_control_proto_msgTypes[39]
+	mi := &file_control_control_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3419,7 +3579,7 @@ func (x *TaskLocation) String() string {
 func (*TaskLocation) ProtoMessage() {}
 
 func (x *TaskLocation) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[39]
+	mi := &file_control_control_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3432,7 +3592,7 @@ func (x *TaskLocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskLocation.ProtoReflect.Descriptor instead.
 func (*TaskLocation) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{39}
+	return file_control_control_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TaskLocation) GetVertexId() string {
@@ -3486,7 +3646,7 @@ type StartTasks struct {
 
 func (x *StartTasks) Reset() {
 	*x = StartTasks{}
-	mi := &file_control_control_proto_msgTypes[40]
+	mi := &file_control_control_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3498,7 +3658,7 @@ func (x *StartTasks) String() string {
 func (*StartTasks) ProtoMessage() {}
 
 func (x *StartTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[40]
+	mi := &file_control_control_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3511,7 +3671,7 @@ func (x *StartTasks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartTasks.ProtoReflect.Descriptor instead.
 func (*StartTasks) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{40}
+	return file_control_control_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *StartTasks) GetAttempt() int32 {
@@ -3533,7 +3693,7 @@ type CancelTasks struct {
 
 func (x *CancelTasks) Reset() {
 	*x = CancelTasks{}
-	mi := &file_control_control_proto_msgTypes[41]
+	mi := &file_control_control_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3545,7 +3705,7 @@ func (x *CancelTasks) String() string {
 func (*CancelTasks) ProtoMessage() {}
 
 func (x *CancelTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[41]
+	mi := &file_control_control_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3558,7 +3718,7 @@ func (x *CancelTasks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTasks.ProtoReflect.Descriptor instead.
 func (*CancelTasks) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{41}
+	return file_control_control_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CancelTasks) GetAttempt() int32 {
@@ -3590,22 +3750,24 @@ func (x *CancelTasks) GetForce() bool {
 }
 
 type TriggerCheckpoint struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	CheckpointId  int64                  `protobuf:"varint,1,opt,name=checkpoint_id,json=checkpointId,proto3" json:"checkpoint_id,omitempty"`
-	TimestampMs   int64                  `protobuf:"varint,2,opt,name=timestamp_ms,json=timestampMs,proto3" json:"timestamp_ms,omitempty"`
-	Tasks         []*Task                `protobuf:"bytes,3,rep,name=tasks,proto3" json:"tasks,omitempty"`
-	Kind          string                 `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`     // checkpoint, savepoint, stop (savepoint, then the job ends), final
-	Drain         bool                   `protobuf:"varint,5,opt,name=drain,proto3" json:"drain,omitempty"`  // stop --drain: MAX_WATERMARK first
-	Dir           string                 `protobuf:"bytes,6,opt,name=dir,proto3" json:"dir,omitempty"`       // where state goes: …/chk-N, or the savepoint's folder
-	Format        string                 `protobuf:"bytes,7,opt,name=format,proto3" json:"format,omitempty"` // canonical, native
-	Epoch         int32                  `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	CheckpointId     int64                  `protobuf:"varint,1,opt,name=checkpoint_id,json=checkpointId,proto3" json:"checkpoint_id,omitempty"`
+	TimestampMs      int64                  `protobuf:"varint,2,opt,name=timestamp_ms,json=timestampMs,proto3" json:"timestamp_ms,omitempty"`
+	Tasks            []*Task                `protobuf:"bytes,3,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	Kind             string                 `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`     // checkpoint, savepoint, stop (savepoint, then the job ends), final
+	Drain            bool                   `protobuf:"varint,5,opt,name=drain,proto3" json:"drain,omitempty"`  // stop --drain: MAX_WATERMARK first
+	Dir              string                 `protobuf:"bytes,6,opt,name=dir,proto3" json:"dir,omitempty"`       // where state goes: …/chk-N, or the savepoint's folder
+	Format           string                 `protobuf:"bytes,7,opt,name=format,proto3" json:"format,omitempty"` // canonical, native
+	Epoch            int32                  `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Unaligned        bool                   `protobuf:"varint,9,opt,name=unaligned,proto3" json:"unaligned,omitempty"`                                          // barriers overtake records …
+	AlignedTimeoutMs int64                  `protobuf:"varint,10,opt,name=aligned_timeout_ms,json=alignedTimeoutMs,proto3" json:"aligned_timeout_ms,omitempty"` // … once the checkpoint is older than this
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *TriggerCheckpoint) Reset() {
 	*x = TriggerCheckpoint{}
-	mi := &file_control_control_proto_msgTypes[42]
+	mi := &file_control_control_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3617,7 +3779,7 @@ func (x *TriggerCheckpoint) String() string {
 func (*TriggerCheckpoint) ProtoMessage() {}
 
 func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[42]
+	mi := &file_control_control_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3630,7 +3792,7 @@ func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerCheckpoint.ProtoReflect.Descriptor instead.
 func (*TriggerCheckpoint) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{42}
+	return file_control_control_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *TriggerCheckpoint) GetCheckpointId() int64 {
@@ -3689,6 +3851,20 @@ func (x *TriggerCheckpoint) GetEpoch() int32 {
 	return 0
 }
 
+func (x *TriggerCheckpoint) GetUnaligned() bool {
+	if x != nil {
+		return x.Unaligned
+	}
+	return false
+}
+
+func (x *TriggerCheckpoint) GetAlignedTimeoutMs() int64 {
+	if x != nil {
+		return x.AlignedTimeoutMs
+	}
+	return 0
+}
+
 type CheckpointComplete struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	CheckpointId  int64                  `protobuf:"varint,1,opt,name=checkpoint_id,json=checkpointId,proto3" json:"checkpoint_id,omitempty"`
@@ -3700,7 +3876,7 @@ type CheckpointComplete struct {
 
 func (x *CheckpointComplete) Reset() {
 	*x = CheckpointComplete{}
-	mi := &file_control_control_proto_msgTypes[43]
+	mi := &file_control_control_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3712,7 +3888,7 @@ func (x *CheckpointComplete) String() string {
 func (*CheckpointComplete) ProtoMessage() {}
 
 func (x *CheckpointComplete) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[43]
+	mi := &file_control_control_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3725,7 +3901,7 @@ func (x *CheckpointComplete) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointComplete.ProtoReflect.Descriptor instead.
 func (*CheckpointComplete) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{43}
+	return file_control_control_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CheckpointComplete) GetCheckpointId() int64 {
@@ -3759,7 +3935,7 @@ type CheckpointAborted struct {
 
 func (x *CheckpointAborted) Reset() {
 	*x = CheckpointAborted{}
-	mi := &file_control_control_proto_msgTypes[44]
+	mi := &file_control_control_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3771,7 +3947,7 @@ func (x *CheckpointAborted) String() string {
 func (*CheckpointAborted) ProtoMessage() {}
 
 func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[44]
+	mi := &file_control_control_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3784,7 +3960,7 @@ func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointAborted.ProtoReflect.Descriptor instead.
 func (*CheckpointAborted) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{44}
+	return file_control_control_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CheckpointAborted) GetCheckpointId() int64 {
@@ -3813,7 +3989,7 @@ type AssignSplits struct {
 
 func (x *AssignSplits) Reset() {
 	*x = AssignSplits{}
-	mi := &file_control_control_proto_msgTypes[45]
+	mi := &file_control_control_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3825,7 +4001,7 @@ func (x *AssignSplits) String() string {
 func (*AssignSplits) ProtoMessage() {}
 
 func (x *AssignSplits) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[45]
+	mi := &file_control_control_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3838,7 +4014,7 @@ func (x *AssignSplits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignSplits.ProtoReflect.Descriptor instead.
 func (*AssignSplits) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{45}
+	return file_control_control_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *AssignSplits) GetOperatorId() string {
@@ -3878,7 +4054,7 @@ type FinalCommit struct {
 
 func (x *FinalCommit) Reset() {
 	*x = FinalCommit{}
-	mi := &file_control_control_proto_msgTypes[46]
+	mi := &file_control_control_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3890,7 +4066,7 @@ func (x *FinalCommit) String() string {
 func (*FinalCommit) ProtoMessage() {}
 
 func (x *FinalCommit) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[46]
+	mi := &file_control_control_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3903,7 +4079,7 @@ func (x *FinalCommit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinalCommit.ProtoReflect.Descriptor instead.
 func (*FinalCommit) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{46}
+	return file_control_control_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *FinalCommit) GetTasks() []*Task {
@@ -3931,7 +4107,7 @@ type CoordinatorEvent struct {
 
 func (x *CoordinatorEvent) Reset() {
 	*x = CoordinatorEvent{}
-	mi := &file_control_control_proto_msgTypes[47]
+	mi := &file_control_control_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3943,7 +4119,7 @@ func (x *CoordinatorEvent) String() string {
 func (*CoordinatorEvent) ProtoMessage() {}
 
 func (x *CoordinatorEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[47]
+	mi := &file_control_control_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3956,7 +4132,7 @@ func (x *CoordinatorEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorEvent.ProtoReflect.Descriptor instead.
 func (*CoordinatorEvent) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{47}
+	return file_control_control_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CoordinatorEvent) GetEvent() isCoordinatorEvent_Event {
@@ -4089,7 +4265,7 @@ type RegisterCoordinator struct {
 
 func (x *RegisterCoordinator) Reset() {
 	*x = RegisterCoordinator{}
-	mi := &file_control_control_proto_msgTypes[48]
+	mi := &file_control_control_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4101,7 +4277,7 @@ func (x *RegisterCoordinator) String() string {
 func (*RegisterCoordinator) ProtoMessage() {}
 
 func (x *RegisterCoordinator) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[48]
+	mi := &file_control_control_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4114,7 +4290,7 @@ func (x *RegisterCoordinator) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterCoordinator.ProtoReflect.Descriptor instead.
 func (*RegisterCoordinator) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{48}
+	return file_control_control_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RegisterCoordinator) GetProtocol() uint32 {
@@ -4168,7 +4344,7 @@ type CoordinatorReady struct {
 
 func (x *CoordinatorReady) Reset() {
 	*x = CoordinatorReady{}
-	mi := &file_control_control_proto_msgTypes[49]
+	mi := &file_control_control_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4180,7 +4356,7 @@ func (x *CoordinatorReady) String() string {
 func (*CoordinatorReady) ProtoMessage() {}
 
 func (x *CoordinatorReady) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[49]
+	mi := &file_control_control_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4193,7 +4369,7 @@ func (x *CoordinatorReady) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorReady.ProtoReflect.Descriptor instead.
 func (*CoordinatorReady) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{49}
+	return file_control_control_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CoordinatorReady) GetAttempt() int32 {
@@ -4214,7 +4390,7 @@ type CoordinatorSnapshot struct {
 
 func (x *CoordinatorSnapshot) Reset() {
 	*x = CoordinatorSnapshot{}
-	mi := &file_control_control_proto_msgTypes[50]
+	mi := &file_control_control_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4226,7 +4402,7 @@ func (x *CoordinatorSnapshot) String() string {
 func (*CoordinatorSnapshot) ProtoMessage() {}
 
 func (x *CoordinatorSnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[50]
+	mi := &file_control_control_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4239,7 +4415,7 @@ func (x *CoordinatorSnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorSnapshot.ProtoReflect.Descriptor instead.
 func (*CoordinatorSnapshot) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{50}
+	return file_control_control_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *CoordinatorSnapshot) GetCheckpointId() int64 {
@@ -4272,7 +4448,7 @@ type CoordinatorFailed struct {
 
 func (x *CoordinatorFailed) Reset() {
 	*x = CoordinatorFailed{}
-	mi := &file_control_control_proto_msgTypes[51]
+	mi := &file_control_control_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4284,7 +4460,7 @@ func (x *CoordinatorFailed) String() string {
 func (*CoordinatorFailed) ProtoMessage() {}
 
 func (x *CoordinatorFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[51]
+	mi := &file_control_control_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4297,7 +4473,7 @@ func (x *CoordinatorFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorFailed.ProtoReflect.Descriptor instead.
 func (*CoordinatorFailed) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{51}
+	return file_control_control_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *CoordinatorFailed) GetFailure() *Failure {
@@ -4327,7 +4503,7 @@ type CoordinatorCommand struct {
 
 func (x *CoordinatorCommand) Reset() {
 	*x = CoordinatorCommand{}
-	mi := &file_control_control_proto_msgTypes[52]
+	mi := &file_control_control_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4339,7 +4515,7 @@ func (x *CoordinatorCommand) String() string {
 func (*CoordinatorCommand) ProtoMessage() {}
 
 func (x *CoordinatorCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[52]
+	mi := &file_control_control_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4352,7 +4528,7 @@ func (x *CoordinatorCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorCommand.ProtoReflect.Descriptor instead.
 func (*CoordinatorCommand) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{52}
+	return file_control_control_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *CoordinatorCommand) GetCommand() isCoordinatorCommand_Command {
@@ -4513,7 +4689,7 @@ type StartEnumerators struct {
 
 func (x *StartEnumerators) Reset() {
 	*x = StartEnumerators{}
-	mi := &file_control_control_proto_msgTypes[53]
+	mi := &file_control_control_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4525,7 +4701,7 @@ func (x *StartEnumerators) String() string {
 func (*StartEnumerators) ProtoMessage() {}
 
 func (x *StartEnumerators) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[53]
+	mi := &file_control_control_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4538,7 +4714,7 @@ func (x *StartEnumerators) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartEnumerators.ProtoReflect.Descriptor instead.
 func (*StartEnumerators) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{53}
+	return file_control_control_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *StartEnumerators) GetAttempt() int32 {
@@ -4578,7 +4754,7 @@ type CoordinatorCheckpoint struct {
 
 func (x *CoordinatorCheckpoint) Reset() {
 	*x = CoordinatorCheckpoint{}
-	mi := &file_control_control_proto_msgTypes[54]
+	mi := &file_control_control_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4590,7 +4766,7 @@ func (x *CoordinatorCheckpoint) String() string {
 func (*CoordinatorCheckpoint) ProtoMessage() {}
 
 func (x *CoordinatorCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[54]
+	mi := &file_control_control_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4603,7 +4779,7 @@ func (x *CoordinatorCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorCheckpoint.ProtoReflect.Descriptor instead.
 func (*CoordinatorCheckpoint) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{54}
+	return file_control_control_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *CoordinatorCheckpoint) GetCheckpointId() int64 {
@@ -4636,7 +4812,7 @@ type Bootstrap struct {
 
 func (x *Bootstrap) Reset() {
 	*x = Bootstrap{}
-	mi := &file_control_control_proto_msgTypes[55]
+	mi := &file_control_control_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4648,7 +4824,7 @@ func (x *Bootstrap) String() string {
 func (*Bootstrap) ProtoMessage() {}
 
 func (x *Bootstrap) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[55]
+	mi := &file_control_control_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4661,7 +4837,7 @@ func (x *Bootstrap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bootstrap.ProtoReflect.Descriptor instead.
 func (*Bootstrap) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{55}
+	return file_control_control_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Bootstrap) GetProtocol() uint32 {
@@ -4775,7 +4951,7 @@ type CheckpointMetadata struct {
 
 func (x *CheckpointMetadata) Reset() {
 	*x = CheckpointMetadata{}
-	mi := &file_control_control_proto_msgTypes[56]
+	mi := &file_control_control_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4787,7 +4963,7 @@ func (x *CheckpointMetadata) String() string {
 func (*CheckpointMetadata) ProtoMessage() {}
 
 func (x *CheckpointMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[56]
+	mi := &file_control_control_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4800,7 +4976,7 @@ func (x *CheckpointMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointMetadata.ProtoReflect.Descriptor instead.
 func (*CheckpointMetadata) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{56}
+	return file_control_control_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *CheckpointMetadata) GetCheckpointId() int64 {
@@ -4888,7 +5064,7 @@ type OperatorInfo struct {
 
 func (x *OperatorInfo) Reset() {
 	*x = OperatorInfo{}
-	mi := &file_control_control_proto_msgTypes[57]
+	mi := &file_control_control_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4900,7 +5076,7 @@ func (x *OperatorInfo) String() string {
 func (*OperatorInfo) ProtoMessage() {}
 
 func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[57]
+	mi := &file_control_control_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4913,7 +5089,7 @@ func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorInfo.ProtoReflect.Descriptor instead.
 func (*OperatorInfo) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{57}
+	return file_control_control_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *OperatorInfo) GetId() string {
@@ -5166,7 +5342,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a?\n" +
 	"\x11AccumulatorsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\xa1\x03\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\xe8\x03\n" +
 	"\rCheckpointAck\x12#\n" +
 	"\rcheckpoint_id\x18\x01 \x01(\x03R\fcheckpointId\x12)\n" +
 	"\x04task\x18\x02 \x01(\v2\x15.goflink.control.TaskR\x04task\x126\n" +
@@ -5180,12 +5356,14 @@ const file_control_control_proto_rawDesc = "" +
 	"\x0euploaded_bytes\x18\t \x01(\x03R\ruploadedBytes\x12'\n" +
 	"\x0fprocessed_bytes\x18\n" +
 	" \x01(\x03R\x0eprocessedBytes\x12\x1a\n" +
-	"\bfinished\x18\v \x01(\bR\bfinished\"\xa0\x01\n" +
+	"\bfinished\x18\v \x01(\bR\bfinished\x12'\n" +
+	"\x0fpersisted_bytes\x18\f \x01(\x03R\x0epersistedBytes\x12\x1c\n" +
+	"\tunaligned\x18\r \x01(\bR\tunaligned\"\xa0\x01\n" +
 	"\x11CheckpointDecline\x12#\n" +
 	"\rcheckpoint_id\x18\x01 \x01(\x03R\fcheckpointId\x12)\n" +
 	"\x04task\x18\x02 \x01(\v2\x15.goflink.control.TaskR\x04task\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12#\n" +
-	"\rtask_finished\x18\x04 \x01(\bR\ftaskFinished\"\xb9\x02\n" +
+	"\rtask_finished\x18\x04 \x01(\bR\ftaskFinished\"\xf4\x02\n" +
 	"\rOperatorState\x12\x1f\n" +
 	"\voperator_id\x18\x01 \x01(\tR\n" +
 	"operatorId\x12\x18\n" +
@@ -5195,7 +5373,24 @@ const file_control_control_proto_rawDesc = "" +
 	"\vcoordinator\x18\x05 \x01(\fR\vcoordinator\x12 \n" +
 	"\vparallelism\x18\x06 \x01(\x05R\vparallelism\x12'\n" +
 	"\x0fmax_parallelism\x18\a \x01(\x05R\x0emaxParallelism\x12\x1a\n" +
-	"\bfinished\x18\b \x01(\bR\bfinished\"\xf5\x01\n" +
+	"\bfinished\x18\b \x01(\bR\bfinished\x129\n" +
+	"\binflight\x18\t \x03(\v2\x1d.goflink.control.ChannelStateR\binflight\"\xee\x02\n" +
+	"\fChannelState\x12'\n" +
+	"\x0fsource_operator\x18\x01 \x01(\tR\x0esourceOperator\x12'\n" +
+	"\x0ftarget_operator\x18\x02 \x01(\tR\x0etargetOperator\x12\x12\n" +
+	"\x04side\x18\x03 \x01(\tR\x04side\x12\x1f\n" +
+	"\vinput_index\x18\x04 \x01(\x05R\n" +
+	"inputIndex\x12\x16\n" +
+	"\x06source\x18\x05 \x01(\x05R\x06source\x12\x16\n" +
+	"\x06target\x18\x06 \x01(\x05R\x06target\x12\x16\n" +
+	"\x06output\x18\a \x01(\bR\x06output\x120\n" +
+	"\x04data\x18\b \x01(\v2\x1c.goflink.control.StateHandleR\x04data\x12\x12\n" +
+	"\x04rows\x18\t \x01(\x03R\x04rows\x12\x1f\n" +
+	"\vschema_hash\x18\n" +
+	" \x01(\x04R\n" +
+	"schemaHash\x12\x12\n" +
+	"\x04sift\x18\v \x01(\bR\x04sift\x12\x14\n" +
+	"\x05still\x18\f \x01(\bR\x05still\"\xf5\x01\n" +
 	"\vStateHandle\x12\x16\n" +
 	"\x06inline\x18\x01 \x01(\fR\x06inline\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x16\n" +
@@ -5279,7 +5474,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\aattempt\x18\x01 \x01(\x05R\aattempt\x12+\n" +
 	"\x05tasks\x18\x02 \x03(\v2\x15.goflink.control.TaskR\x05tasks\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n" +
-	"\x05force\x18\x04 \x01(\bR\x05force\"\xf2\x01\n" +
+	"\x05force\x18\x04 \x01(\bR\x05force\"\xbe\x02\n" +
 	"\x11TriggerCheckpoint\x12#\n" +
 	"\rcheckpoint_id\x18\x01 \x01(\x03R\fcheckpointId\x12!\n" +
 	"\ftimestamp_ms\x18\x02 \x01(\x03R\vtimestampMs\x12+\n" +
@@ -5288,7 +5483,10 @@ const file_control_control_proto_rawDesc = "" +
 	"\x05drain\x18\x05 \x01(\bR\x05drain\x12\x10\n" +
 	"\x03dir\x18\x06 \x01(\tR\x03dir\x12\x16\n" +
 	"\x06format\x18\a \x01(\tR\x06format\x12\x14\n" +
-	"\x05epoch\x18\b \x01(\x05R\x05epoch\"c\n" +
+	"\x05epoch\x18\b \x01(\x05R\x05epoch\x12\x1c\n" +
+	"\tunaligned\x18\t \x01(\bR\tunaligned\x12,\n" +
+	"\x12aligned_timeout_ms\x18\n" +
+	" \x01(\x03R\x10alignedTimeoutMs\"c\n" +
 	"\x12CheckpointComplete\x12#\n" +
 	"\rcheckpoint_id\x18\x01 \x01(\x03R\fcheckpointId\x12\x12\n" +
 	"\x04stop\x18\x02 \x01(\bR\x04stop\x12\x14\n" +
@@ -5423,7 +5621,7 @@ func file_control_control_proto_rawDescGZIP() []byte {
 	return file_control_control_proto_rawDescData
 }
 
-var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
+var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
 var file_control_control_proto_goTypes = []any{
 	(*FetchProgramRequest)(nil),   // 0: goflink.control.FetchProgramRequest
 	(*Chunk)(nil),                 // 1: goflink.control.Chunk
@@ -5453,47 +5651,48 @@ var file_control_control_proto_goTypes = []any{
 	(*CheckpointAck)(nil),         // 25: goflink.control.CheckpointAck
 	(*CheckpointDecline)(nil),     // 26: goflink.control.CheckpointDecline
 	(*OperatorState)(nil),         // 27: goflink.control.OperatorState
-	(*StateHandle)(nil),           // 28: goflink.control.StateHandle
-	(*ListState)(nil),             // 29: goflink.control.ListState
-	(*SplitRequest)(nil),          // 30: goflink.control.SplitRequest
-	(*SourceEvent)(nil),           // 31: goflink.control.SourceEvent
-	(*TaskDrained)(nil),           // 32: goflink.control.TaskDrained
-	(*CommitDone)(nil),            // 33: goflink.control.CommitDone
-	(*WorkerCommand)(nil),         // 34: goflink.control.WorkerCommand
-	(*PublishIdle)(nil),           // 35: goflink.control.PublishIdle
-	(*WorkerRegistered)(nil),      // 36: goflink.control.WorkerRegistered
-	(*DeployTasks)(nil),           // 37: goflink.control.DeployTasks
-	(*TaskDeployment)(nil),        // 38: goflink.control.TaskDeployment
-	(*TaskLocation)(nil),          // 39: goflink.control.TaskLocation
-	(*StartTasks)(nil),            // 40: goflink.control.StartTasks
-	(*CancelTasks)(nil),           // 41: goflink.control.CancelTasks
-	(*TriggerCheckpoint)(nil),     // 42: goflink.control.TriggerCheckpoint
-	(*CheckpointComplete)(nil),    // 43: goflink.control.CheckpointComplete
-	(*CheckpointAborted)(nil),     // 44: goflink.control.CheckpointAborted
-	(*AssignSplits)(nil),          // 45: goflink.control.AssignSplits
-	(*FinalCommit)(nil),           // 46: goflink.control.FinalCommit
-	(*CoordinatorEvent)(nil),      // 47: goflink.control.CoordinatorEvent
-	(*RegisterCoordinator)(nil),   // 48: goflink.control.RegisterCoordinator
-	(*CoordinatorReady)(nil),      // 49: goflink.control.CoordinatorReady
-	(*CoordinatorSnapshot)(nil),   // 50: goflink.control.CoordinatorSnapshot
-	(*CoordinatorFailed)(nil),     // 51: goflink.control.CoordinatorFailed
-	(*CoordinatorCommand)(nil),    // 52: goflink.control.CoordinatorCommand
-	(*StartEnumerators)(nil),      // 53: goflink.control.StartEnumerators
-	(*CoordinatorCheckpoint)(nil), // 54: goflink.control.CoordinatorCheckpoint
-	(*Bootstrap)(nil),             // 55: goflink.control.Bootstrap
-	(*CheckpointMetadata)(nil),    // 56: goflink.control.CheckpointMetadata
-	(*OperatorInfo)(nil),          // 57: goflink.control.OperatorInfo
-	nil,                           // 58: goflink.control.Heartbeat.MetricsEntry
-	nil,                           // 59: goflink.control.StartWorker.ConfigEntry
-	nil,                           // 60: goflink.control.StartWorker.OnceEntry
-	nil,                           // 61: goflink.control.TaskState.AccumulatorsEntry
-	nil,                           // 62: goflink.control.TaskMetrics.MetricsEntry
-	nil,                           // 63: goflink.control.TaskMetrics.AccumulatorsEntry
-	nil,                           // 64: goflink.control.CoordinatorSnapshot.StatesEntry
-	nil,                           // 65: goflink.control.StartEnumerators.StatesEntry
-	nil,                           // 66: goflink.control.StartEnumerators.ParallelismEntry
-	nil,                           // 67: goflink.control.Bootstrap.OnceEntry
-	nil,                           // 68: goflink.control.Bootstrap.ConfigEntry
+	(*ChannelState)(nil),          // 28: goflink.control.ChannelState
+	(*StateHandle)(nil),           // 29: goflink.control.StateHandle
+	(*ListState)(nil),             // 30: goflink.control.ListState
+	(*SplitRequest)(nil),          // 31: goflink.control.SplitRequest
+	(*SourceEvent)(nil),           // 32: goflink.control.SourceEvent
+	(*TaskDrained)(nil),           // 33: goflink.control.TaskDrained
+	(*CommitDone)(nil),            // 34: goflink.control.CommitDone
+	(*WorkerCommand)(nil),         // 35: goflink.control.WorkerCommand
+	(*PublishIdle)(nil),           // 36: goflink.control.PublishIdle
+	(*WorkerRegistered)(nil),      // 37: goflink.control.WorkerRegistered
+	(*DeployTasks)(nil),           // 38: goflink.control.DeployTasks
+	(*TaskDeployment)(nil),        // 39: goflink.control.TaskDeployment
+	(*TaskLocation)(nil),          // 40: goflink.control.TaskLocation
+	(*StartTasks)(nil),            // 41: goflink.control.StartTasks
+	(*CancelTasks)(nil),           // 42: goflink.control.CancelTasks
+	(*TriggerCheckpoint)(nil),     // 43: goflink.control.TriggerCheckpoint
+	(*CheckpointComplete)(nil),    // 44: goflink.control.CheckpointComplete
+	(*CheckpointAborted)(nil),     // 45: goflink.control.CheckpointAborted
+	(*AssignSplits)(nil),          // 46: goflink.control.AssignSplits
+	(*FinalCommit)(nil),           // 47: goflink.control.FinalCommit
+	(*CoordinatorEvent)(nil),      // 48: goflink.control.CoordinatorEvent
+	(*RegisterCoordinator)(nil),   // 49: goflink.control.RegisterCoordinator
+	(*CoordinatorReady)(nil),      // 50: goflink.control.CoordinatorReady
+	(*CoordinatorSnapshot)(nil),   // 51: goflink.control.CoordinatorSnapshot
+	(*CoordinatorFailed)(nil),     // 52: goflink.control.CoordinatorFailed
+	(*CoordinatorCommand)(nil),    // 53: goflink.control.CoordinatorCommand
+	(*StartEnumerators)(nil),      // 54: goflink.control.StartEnumerators
+	(*CoordinatorCheckpoint)(nil), // 55: goflink.control.CoordinatorCheckpoint
+	(*Bootstrap)(nil),             // 56: goflink.control.Bootstrap
+	(*CheckpointMetadata)(nil),    // 57: goflink.control.CheckpointMetadata
+	(*OperatorInfo)(nil),          // 58: goflink.control.OperatorInfo
+	nil,                           // 59: goflink.control.Heartbeat.MetricsEntry
+	nil,                           // 60: goflink.control.StartWorker.ConfigEntry
+	nil,                           // 61: goflink.control.StartWorker.OnceEntry
+	nil,                           // 62: goflink.control.TaskState.AccumulatorsEntry
+	nil,                           // 63: goflink.control.TaskMetrics.MetricsEntry
+	nil,                           // 64: goflink.control.TaskMetrics.AccumulatorsEntry
+	nil,                           // 65: goflink.control.CoordinatorSnapshot.StatesEntry
+	nil,                           // 66: goflink.control.StartEnumerators.StatesEntry
+	nil,                           // 67: goflink.control.StartEnumerators.ParallelismEntry
+	nil,                           // 68: goflink.control.Bootstrap.OnceEntry
+	nil,                           // 69: goflink.control.Bootstrap.ConfigEntry
 }
 var file_control_control_proto_depIdxs = []int32{
 	3,  // 0: goflink.control.TaskManagerEvent.register:type_name -> goflink.control.RegisterTaskManager
@@ -5503,7 +5702,7 @@ var file_control_control_proto_depIdxs = []int32{
 	8,  // 4: goflink.control.TaskManagerEvent.log_reply:type_name -> goflink.control.LogReply
 	10, // 5: goflink.control.TaskManagerEvent.leaving:type_name -> goflink.control.Leaving
 	4,  // 6: goflink.control.RegisterTaskManager.memory:type_name -> goflink.control.MemoryPlan
-	58, // 7: goflink.control.Heartbeat.metrics:type_name -> goflink.control.Heartbeat.MetricsEntry
+	59, // 7: goflink.control.Heartbeat.metrics:type_name -> goflink.control.Heartbeat.MetricsEntry
 	9,  // 8: goflink.control.LogReply.files:type_name -> goflink.control.LogFile
 	12, // 9: goflink.control.TaskManagerCommand.registered:type_name -> goflink.control.Registered
 	13, // 10: goflink.control.TaskManagerCommand.start_worker:type_name -> goflink.control.StartWorker
@@ -5511,92 +5710,94 @@ var file_control_control_proto_depIdxs = []int32{
 	15, // 12: goflink.control.TaskManagerCommand.log_request:type_name -> goflink.control.LogRequest
 	16, // 13: goflink.control.TaskManagerCommand.shutdown:type_name -> goflink.control.Shutdown
 	5,  // 14: goflink.control.TaskManagerCommand.heartbeat:type_name -> goflink.control.Heartbeat
-	59, // 15: goflink.control.StartWorker.config:type_name -> goflink.control.StartWorker.ConfigEntry
-	60, // 16: goflink.control.StartWorker.once:type_name -> goflink.control.StartWorker.OnceEntry
+	60, // 15: goflink.control.StartWorker.config:type_name -> goflink.control.StartWorker.ConfigEntry
+	61, // 16: goflink.control.StartWorker.once:type_name -> goflink.control.StartWorker.OnceEntry
 	18, // 17: goflink.control.WorkerEvent.register:type_name -> goflink.control.RegisterWorker
 	5,  // 18: goflink.control.WorkerEvent.heartbeat:type_name -> goflink.control.Heartbeat
 	20, // 19: goflink.control.WorkerEvent.task_state:type_name -> goflink.control.TaskState
 	25, // 20: goflink.control.WorkerEvent.ack:type_name -> goflink.control.CheckpointAck
 	26, // 21: goflink.control.WorkerEvent.decline:type_name -> goflink.control.CheckpointDecline
-	30, // 22: goflink.control.WorkerEvent.split_request:type_name -> goflink.control.SplitRequest
-	32, // 23: goflink.control.WorkerEvent.drained:type_name -> goflink.control.TaskDrained
+	31, // 22: goflink.control.WorkerEvent.split_request:type_name -> goflink.control.SplitRequest
+	33, // 23: goflink.control.WorkerEvent.drained:type_name -> goflink.control.TaskDrained
 	23, // 24: goflink.control.WorkerEvent.metrics:type_name -> goflink.control.MetricsReport
-	31, // 25: goflink.control.WorkerEvent.source_event:type_name -> goflink.control.SourceEvent
-	33, // 26: goflink.control.WorkerEvent.commit_done:type_name -> goflink.control.CommitDone
+	32, // 25: goflink.control.WorkerEvent.source_event:type_name -> goflink.control.SourceEvent
+	34, // 26: goflink.control.WorkerEvent.commit_done:type_name -> goflink.control.CommitDone
 	19, // 27: goflink.control.TaskState.task:type_name -> goflink.control.Task
 	21, // 28: goflink.control.TaskState.failure:type_name -> goflink.control.Failure
 	22, // 29: goflink.control.TaskState.io:type_name -> goflink.control.TaskIO
-	61, // 30: goflink.control.TaskState.accumulators:type_name -> goflink.control.TaskState.AccumulatorsEntry
+	62, // 30: goflink.control.TaskState.accumulators:type_name -> goflink.control.TaskState.AccumulatorsEntry
 	24, // 31: goflink.control.MetricsReport.tasks:type_name -> goflink.control.TaskMetrics
 	19, // 32: goflink.control.TaskMetrics.task:type_name -> goflink.control.Task
 	22, // 33: goflink.control.TaskMetrics.io:type_name -> goflink.control.TaskIO
-	62, // 34: goflink.control.TaskMetrics.metrics:type_name -> goflink.control.TaskMetrics.MetricsEntry
-	63, // 35: goflink.control.TaskMetrics.accumulators:type_name -> goflink.control.TaskMetrics.AccumulatorsEntry
+	63, // 34: goflink.control.TaskMetrics.metrics:type_name -> goflink.control.TaskMetrics.MetricsEntry
+	64, // 35: goflink.control.TaskMetrics.accumulators:type_name -> goflink.control.TaskMetrics.AccumulatorsEntry
 	19, // 36: goflink.control.CheckpointAck.task:type_name -> goflink.control.Task
 	27, // 37: goflink.control.CheckpointAck.states:type_name -> goflink.control.OperatorState
 	19, // 38: goflink.control.CheckpointDecline.task:type_name -> goflink.control.Task
-	28, // 39: goflink.control.OperatorState.keyed:type_name -> goflink.control.StateHandle
-	29, // 40: goflink.control.OperatorState.lists:type_name -> goflink.control.ListState
-	19, // 41: goflink.control.TaskDrained.task:type_name -> goflink.control.Task
-	19, // 42: goflink.control.CommitDone.task:type_name -> goflink.control.Task
-	36, // 43: goflink.control.WorkerCommand.registered:type_name -> goflink.control.WorkerRegistered
-	37, // 44: goflink.control.WorkerCommand.deploy:type_name -> goflink.control.DeployTasks
-	40, // 45: goflink.control.WorkerCommand.start:type_name -> goflink.control.StartTasks
-	41, // 46: goflink.control.WorkerCommand.cancel:type_name -> goflink.control.CancelTasks
-	42, // 47: goflink.control.WorkerCommand.trigger:type_name -> goflink.control.TriggerCheckpoint
-	43, // 48: goflink.control.WorkerCommand.complete:type_name -> goflink.control.CheckpointComplete
-	44, // 49: goflink.control.WorkerCommand.aborted:type_name -> goflink.control.CheckpointAborted
-	45, // 50: goflink.control.WorkerCommand.assign:type_name -> goflink.control.AssignSplits
-	46, // 51: goflink.control.WorkerCommand.final_commit:type_name -> goflink.control.FinalCommit
-	16, // 52: goflink.control.WorkerCommand.shutdown:type_name -> goflink.control.Shutdown
-	5,  // 53: goflink.control.WorkerCommand.heartbeat:type_name -> goflink.control.Heartbeat
-	31, // 54: goflink.control.WorkerCommand.source_event:type_name -> goflink.control.SourceEvent
-	35, // 55: goflink.control.WorkerCommand.publish:type_name -> goflink.control.PublishIdle
-	38, // 56: goflink.control.DeployTasks.tasks:type_name -> goflink.control.TaskDeployment
-	39, // 57: goflink.control.DeployTasks.locations:type_name -> goflink.control.TaskLocation
-	19, // 58: goflink.control.TaskDeployment.task:type_name -> goflink.control.Task
-	27, // 59: goflink.control.TaskDeployment.restore:type_name -> goflink.control.OperatorState
-	19, // 60: goflink.control.CancelTasks.tasks:type_name -> goflink.control.Task
-	19, // 61: goflink.control.TriggerCheckpoint.tasks:type_name -> goflink.control.Task
-	19, // 62: goflink.control.FinalCommit.tasks:type_name -> goflink.control.Task
-	48, // 63: goflink.control.CoordinatorEvent.register:type_name -> goflink.control.RegisterCoordinator
-	5,  // 64: goflink.control.CoordinatorEvent.heartbeat:type_name -> goflink.control.Heartbeat
-	45, // 65: goflink.control.CoordinatorEvent.assign:type_name -> goflink.control.AssignSplits
-	50, // 66: goflink.control.CoordinatorEvent.snapshot:type_name -> goflink.control.CoordinatorSnapshot
-	51, // 67: goflink.control.CoordinatorEvent.failed:type_name -> goflink.control.CoordinatorFailed
-	31, // 68: goflink.control.CoordinatorEvent.source_event:type_name -> goflink.control.SourceEvent
-	49, // 69: goflink.control.CoordinatorEvent.ready:type_name -> goflink.control.CoordinatorReady
-	64, // 70: goflink.control.CoordinatorSnapshot.states:type_name -> goflink.control.CoordinatorSnapshot.StatesEntry
-	21, // 71: goflink.control.CoordinatorFailed.failure:type_name -> goflink.control.Failure
-	36, // 72: goflink.control.CoordinatorCommand.registered:type_name -> goflink.control.WorkerRegistered
-	53, // 73: goflink.control.CoordinatorCommand.start:type_name -> goflink.control.StartEnumerators
-	30, // 74: goflink.control.CoordinatorCommand.split_request:type_name -> goflink.control.SplitRequest
-	54, // 75: goflink.control.CoordinatorCommand.checkpoint:type_name -> goflink.control.CoordinatorCheckpoint
-	43, // 76: goflink.control.CoordinatorCommand.complete:type_name -> goflink.control.CheckpointComplete
-	44, // 77: goflink.control.CoordinatorCommand.aborted:type_name -> goflink.control.CheckpointAborted
-	16, // 78: goflink.control.CoordinatorCommand.shutdown:type_name -> goflink.control.Shutdown
-	5,  // 79: goflink.control.CoordinatorCommand.heartbeat:type_name -> goflink.control.Heartbeat
-	31, // 80: goflink.control.CoordinatorCommand.source_event:type_name -> goflink.control.SourceEvent
-	65, // 81: goflink.control.StartEnumerators.states:type_name -> goflink.control.StartEnumerators.StatesEntry
-	66, // 82: goflink.control.StartEnumerators.parallelism:type_name -> goflink.control.StartEnumerators.ParallelismEntry
-	13, // 83: goflink.control.Bootstrap.worker:type_name -> goflink.control.StartWorker
-	67, // 84: goflink.control.Bootstrap.once:type_name -> goflink.control.Bootstrap.OnceEntry
-	68, // 85: goflink.control.Bootstrap.config:type_name -> goflink.control.Bootstrap.ConfigEntry
-	27, // 86: goflink.control.CheckpointMetadata.states:type_name -> goflink.control.OperatorState
-	57, // 87: goflink.control.CheckpointMetadata.operators:type_name -> goflink.control.OperatorInfo
-	2,  // 88: goflink.control.JobManager.TaskManager:input_type -> goflink.control.TaskManagerEvent
-	17, // 89: goflink.control.JobManager.Worker:input_type -> goflink.control.WorkerEvent
-	47, // 90: goflink.control.JobManager.Coordinator:input_type -> goflink.control.CoordinatorEvent
-	0,  // 91: goflink.control.JobManager.FetchProgram:input_type -> goflink.control.FetchProgramRequest
-	11, // 92: goflink.control.JobManager.TaskManager:output_type -> goflink.control.TaskManagerCommand
-	34, // 93: goflink.control.JobManager.Worker:output_type -> goflink.control.WorkerCommand
-	52, // 94: goflink.control.JobManager.Coordinator:output_type -> goflink.control.CoordinatorCommand
-	1,  // 95: goflink.control.JobManager.FetchProgram:output_type -> goflink.control.Chunk
-	92, // [92:96] is the sub-list for method output_type
-	88, // [88:92] is the sub-list for method input_type
-	88, // [88:88] is the sub-list for extension type_name
-	88, // [88:88] is the sub-list for extension extendee
-	0,  // [0:88] is the sub-list for field type_name
+	29, // 39: goflink.control.OperatorState.keyed:type_name -> goflink.control.StateHandle
+	30, // 40: goflink.control.OperatorState.lists:type_name -> goflink.control.ListState
+	28, // 41: goflink.control.OperatorState.inflight:type_name -> goflink.control.ChannelState
+	29, // 42: goflink.control.ChannelState.data:type_name -> goflink.control.StateHandle
+	19, // 43: goflink.control.TaskDrained.task:type_name -> goflink.control.Task
+	19, // 44: goflink.control.CommitDone.task:type_name -> goflink.control.Task
+	37, // 45: goflink.control.WorkerCommand.registered:type_name -> goflink.control.WorkerRegistered
+	38, // 46: goflink.control.WorkerCommand.deploy:type_name -> goflink.control.DeployTasks
+	41, // 47: goflink.control.WorkerCommand.start:type_name -> goflink.control.StartTasks
+	42, // 48: goflink.control.WorkerCommand.cancel:type_name -> goflink.control.CancelTasks
+	43, // 49: goflink.control.WorkerCommand.trigger:type_name -> goflink.control.TriggerCheckpoint
+	44, // 50: goflink.control.WorkerCommand.complete:type_name -> goflink.control.CheckpointComplete
+	45, // 51: goflink.control.WorkerCommand.aborted:type_name -> goflink.control.CheckpointAborted
+	46, // 52: goflink.control.WorkerCommand.assign:type_name -> goflink.control.AssignSplits
+	47, // 53: goflink.control.WorkerCommand.final_commit:type_name -> goflink.control.FinalCommit
+	16, // 54: goflink.control.WorkerCommand.shutdown:type_name -> goflink.control.Shutdown
+	5,  // 55: goflink.control.WorkerCommand.heartbeat:type_name -> goflink.control.Heartbeat
+	32, // 56: goflink.control.WorkerCommand.source_event:type_name -> goflink.control.SourceEvent
+	36, // 57: goflink.control.WorkerCommand.publish:type_name -> goflink.control.PublishIdle
+	39, // 58: goflink.control.DeployTasks.tasks:type_name -> goflink.control.TaskDeployment
+	40, // 59: goflink.control.DeployTasks.locations:type_name -> goflink.control.TaskLocation
+	19, // 60: goflink.control.TaskDeployment.task:type_name -> goflink.control.Task
+	27, // 61: goflink.control.TaskDeployment.restore:type_name -> goflink.control.OperatorState
+	19, // 62: goflink.control.CancelTasks.tasks:type_name -> goflink.control.Task
+	19, // 63: goflink.control.TriggerCheckpoint.tasks:type_name -> goflink.control.Task
+	19, // 64: goflink.control.FinalCommit.tasks:type_name -> goflink.control.Task
+	49, // 65: goflink.control.CoordinatorEvent.register:type_name -> goflink.control.RegisterCoordinator
+	5,  // 66: goflink.control.CoordinatorEvent.heartbeat:type_name -> goflink.control.Heartbeat
+	46, // 67: goflink.control.CoordinatorEvent.assign:type_name -> goflink.control.AssignSplits
+	51, // 68: goflink.control.CoordinatorEvent.snapshot:type_name -> goflink.control.CoordinatorSnapshot
+	52, // 69: goflink.control.CoordinatorEvent.failed:type_name -> goflink.control.CoordinatorFailed
+	32, // 70: goflink.control.CoordinatorEvent.source_event:type_name -> goflink.control.SourceEvent
+	50, // 71: goflink.control.CoordinatorEvent.ready:type_name -> goflink.control.CoordinatorReady
+	65, // 72: goflink.control.CoordinatorSnapshot.states:type_name -> goflink.control.CoordinatorSnapshot.StatesEntry
+	21, // 73: goflink.control.CoordinatorFailed.failure:type_name -> goflink.control.Failure
+	37, // 74: goflink.control.CoordinatorCommand.registered:type_name -> goflink.control.WorkerRegistered
+	54, // 75: goflink.control.CoordinatorCommand.start:type_name -> goflink.control.StartEnumerators
+	31, // 76: goflink.control.CoordinatorCommand.split_request:type_name -> goflink.control.SplitRequest
+	55, // 77: goflink.control.CoordinatorCommand.checkpoint:type_name -> goflink.control.CoordinatorCheckpoint
+	44, // 78: goflink.control.CoordinatorCommand.complete:type_name -> goflink.control.CheckpointComplete
+	45, // 79: goflink.control.CoordinatorCommand.aborted:type_name -> goflink.control.CheckpointAborted
+	16, // 80: goflink.control.CoordinatorCommand.shutdown:type_name -> goflink.control.Shutdown
+	5,  // 81: goflink.control.CoordinatorCommand.heartbeat:type_name -> goflink.control.Heartbeat
+	32, // 82: goflink.control.CoordinatorCommand.source_event:type_name -> goflink.control.SourceEvent
+	66, // 83: goflink.control.StartEnumerators.states:type_name -> goflink.control.StartEnumerators.StatesEntry
+	67, // 84: goflink.control.StartEnumerators.parallelism:type_name -> goflink.control.StartEnumerators.ParallelismEntry
+	13, // 85: goflink.control.Bootstrap.worker:type_name -> goflink.control.StartWorker
+	68, // 86: goflink.control.Bootstrap.once:type_name -> goflink.control.Bootstrap.OnceEntry
+	69, // 87: goflink.control.Bootstrap.config:type_name -> goflink.control.Bootstrap.ConfigEntry
+	27, // 88: goflink.control.CheckpointMetadata.states:type_name -> goflink.control.OperatorState
+	58, // 89: goflink.control.CheckpointMetadata.operators:type_name -> goflink.control.OperatorInfo
+	2,  // 90: goflink.control.JobManager.TaskManager:input_type -> goflink.control.TaskManagerEvent
+	17, // 91: goflink.control.JobManager.Worker:input_type -> goflink.control.WorkerEvent
+	48, // 92: goflink.control.JobManager.Coordinator:input_type -> goflink.control.CoordinatorEvent
+	0,  // 93: goflink.control.JobManager.FetchProgram:input_type -> goflink.control.FetchProgramRequest
+	11, // 94: goflink.control.JobManager.TaskManager:output_type -> goflink.control.TaskManagerCommand
+	35, // 95: goflink.control.JobManager.Worker:output_type -> goflink.control.WorkerCommand
+	53, // 96: goflink.control.JobManager.Coordinator:output_type -> goflink.control.CoordinatorCommand
+	1,  // 97: goflink.control.JobManager.FetchProgram:output_type -> goflink.control.Chunk
+	94, // [94:98] is the sub-list for method output_type
+	90, // [90:94] is the sub-list for method input_type
+	90, // [90:90] is the sub-list for extension type_name
+	90, // [90:90] is the sub-list for extension extendee
+	0,  // [0:90] is the sub-list for field type_name
 }
 
 func init() { file_control_control_proto_init() }
@@ -5632,7 +5833,7 @@ func file_control_control_proto_init() {
 		(*WorkerEvent_SourceEvent)(nil),
 		(*WorkerEvent_CommitDone)(nil),
 	}
-	file_control_control_proto_msgTypes[34].OneofWrappers = []any{
+	file_control_control_proto_msgTypes[35].OneofWrappers = []any{
 		(*WorkerCommand_Registered)(nil),
 		(*WorkerCommand_Deploy)(nil),
 		(*WorkerCommand_Start)(nil),
@@ -5647,7 +5848,7 @@ func file_control_control_proto_init() {
 		(*WorkerCommand_SourceEvent)(nil),
 		(*WorkerCommand_Publish)(nil),
 	}
-	file_control_control_proto_msgTypes[47].OneofWrappers = []any{
+	file_control_control_proto_msgTypes[48].OneofWrappers = []any{
 		(*CoordinatorEvent_Register)(nil),
 		(*CoordinatorEvent_Heartbeat)(nil),
 		(*CoordinatorEvent_Assign)(nil),
@@ -5656,7 +5857,7 @@ func file_control_control_proto_init() {
 		(*CoordinatorEvent_SourceEvent)(nil),
 		(*CoordinatorEvent_Ready)(nil),
 	}
-	file_control_control_proto_msgTypes[52].OneofWrappers = []any{
+	file_control_control_proto_msgTypes[53].OneofWrappers = []any{
 		(*CoordinatorCommand_Registered)(nil),
 		(*CoordinatorCommand_Start)(nil),
 		(*CoordinatorCommand_SplitRequest)(nil),
@@ -5673,7 +5874,7 @@ func file_control_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_control_proto_rawDesc), len(file_control_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   69,
+			NumMessages:   70,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

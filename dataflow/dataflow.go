@@ -12,14 +12,17 @@
 //	one-owner      a batch or buffer has one owner; sending it gives it away.
 //	immutable      a record is never changed once it was emitted.
 //	in-band        watermarks and idleness travel inside batches and buffers,
-//	               barriers and ends of data between them.
-//	flush-first    the runtime calls OutputPort.Flush before it sends an event.
+//	               barriers and ends of data between them. Only an unaligned
+//	               barrier overtakes: what it overtook is part of its checkpoint.
+//	flush-first    the runtime calls OutputPort.Flush before it sends an event, so
+//	               what a port holds is always ahead of it.
 package dataflow
 
 import (
 	"context"
 	"log/slog"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"goflink/conf"
@@ -106,7 +109,7 @@ type OutputPort interface {
 // watermarks per channel (see Valve) and pushes records into the chain.
 //
 // Both Process methods stop early, after a record, when *Env.Blocked became
-// true or Env.Yield asks for it; they return how far they got: rows of the
+// true or Env.Yield is set; they return how far they got: rows of the
 // batch, or bytes of the buffer, and are called again with that position. The
 // runtime releases the batch or buffer when the position reached its end
 // (Batch: from == Rows() and done is true).
@@ -118,6 +121,24 @@ type InputPort interface {
 	ChannelEnded(ch int) error
 	// Rows is the number of records received so far, for numRecordsIn.
 	Rows() int64
+}
+
+// InflightPort is an InputPort whose edge takes part in unaligned checkpoints:
+// it turns records in flight into buffers as ProcessBytes reads them. All of it
+// is called on the task's goroutine, between records.
+type InflightPort interface {
+	// EncodeBatch encodes a batch from row from on, without changing it.
+	EncodeBatch(b Batch, from int) ([]Buffer, error)
+	// EncodeBytes encodes what is left of a buffer of channel ch from byte from
+	// on: the one in work when from is not 0.
+	EncodeBytes(ch int, data []byte, from int) ([]Buffer, error)
+	// Sift encodes what of a buffer counts after a change of parallelism: with own
+	// only records whose key belongs to this subtask, with still no watermarks
+	// and no idleness, which were those of other subtasks.
+	Sift(data []byte, own, still bool) ([]Buffer, error)
+	// Settled is a buffer that ends what was in flight on a channel: the channel
+	// is active, whatever was said in flight.
+	Settled() Buffer
 }
 
 // PollStatus is what a source says after Poll.
@@ -268,6 +289,10 @@ type Env struct {
 	// Blocked is set by a send that found no credit; owned by the task's
 	// goroutine, read between records.
 	Blocked *bool
+	// Yield is set, on any goroutine, when the runtime has something that goes
+	// before the next record: the barrier of an unaligned checkpoint. Reading it
+	// is a plain load on a line that hardly ever changes. It may be nil.
+	Yield *atomic.Bool
 
 	// State opens keyed state: kind, folder, budget and key groups are set.
 	// Restore is filled in per operator by RestoreOf.

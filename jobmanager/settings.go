@@ -100,6 +100,9 @@ func checkpointConfig(c *conf.Config, g *graph.JobGraph, epoch int64) checkpoint
 	if cfg.MinPause > 0 { // as in Flink: a pause means one at a time
 		cfg.MaxConcurrent = 1
 	}
+	if conf.CheckpointingUnaligned.Get(c) && conf.CheckpointingMode.Get(c) == conf.ExactlyOnce {
+		cfg.Unaligned, cfg.AlignedTimeout = true, conf.CheckpointingAlignedTimeout.Get(c)
+	}
 	switch conf.CheckpointingRetention.Get(c) {
 	case conf.RetainOnCancellation:
 		cfg.Retention = checkpoint.RetainOnCancellation

@@ -165,7 +165,7 @@ func recordOf(st *checkpoint.Stats) *rest.CheckpointRecord {
 			}
 			ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 			rv.Subtasks = append(rv.Subtasks, rest.SubtaskCheckpoint{Index: i, Acknowledged: f.LatestAck, Figures: figuresView(f),
-				Sync: ms(f.Sync), Async: ms(f.Async), Alignment: ms(f.Alignment), StartDelay: ms(f.StartDelay)})
+				Sync: ms(f.Sync), Async: ms(f.Async), Alignment: ms(f.Alignment), StartDelay: ms(f.StartDelay), Unaligned: f.Unaligned})
 		}
 		r.Vertices = append(r.Vertices, rv)
 	}
@@ -183,17 +183,19 @@ func checkpointType(k checkpoint.Kind) string {
 }
 
 func figuresView(f checkpoint.Figures) rest.CheckpointFigures {
-	return rest.CheckpointFigures{Written: f.Uploaded, State: f.Size, Processed: f.Processed}
+	return rest.CheckpointFigures{Written: f.Uploaded, State: f.Size, Processed: f.Processed, Persisted: f.Persisted}
 }
 
 func (m *master) checkpointSettings() rest.CheckpointSettings {
 	c := m.conf
 	retention := conf.CheckpointingRetention.Get(c)
-	return rest.CheckpointSettings{Enabled: conf.CheckpointingInterval.Get(c) > 0, ExactlyOnce: conf.CheckpointingMode.Get(c) == conf.ExactlyOnce,
+	exactly := conf.CheckpointingMode.Get(c) == conf.ExactlyOnce
+	return rest.CheckpointSettings{Enabled: conf.CheckpointingInterval.Get(c) > 0, ExactlyOnce: exactly,
 		Interval: conf.CheckpointingInterval.Get(c), Timeout: conf.CheckpointingTimeout.Get(c), MinPause: conf.CheckpointingMinPause.Get(c),
 		MaxConcurrent: conf.CheckpointingMaxConcurrent.Get(c), Externalized: retention != conf.NoRetention,
 		DeleteOnCancel: retention != conf.RetainOnCancellation, Pebble: backendIsPebble(c), FileSystem: m.dir != "",
-		TolerableFailed: conf.CheckpointingTolerableFailed.Get(c), AfterTasksFinish: true}
+		TolerableFailed: conf.CheckpointingTolerableFailed.Get(c), AfterTasksFinish: true,
+		Unaligned: exactly && conf.CheckpointingUnaligned.Get(c), AlignedTimeout: conf.CheckpointingAlignedTimeout.Get(c)}
 }
 
 func backendIsPebble(c *conf.Config) bool { return conf.StateBackendType.Get(c) == conf.BackendRocksDB }

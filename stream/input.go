@@ -3,6 +3,7 @@ package stream
 import (
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 
 	"goflink/codec"
 	"goflink/dataflow"
@@ -21,19 +22,26 @@ type inPort[T any] struct {
 	g       *gate[T]
 	first   int // the edge's first channel in the gate
 	codec   codec.Codec[T]
+	route   router[T]
+	env     *dataflow.Env
 	blocked *bool
+	yield   *atomic.Bool
 	rows    int64
 	rec     dataflow.Rec[T]
 	last    []int64 // by channel: event time of the record before, in the buffer
 }
 
-func newInPort[T any](t *task, logical, channels int, c codec.Codec[T]) *inPort[T] {
+func newInPort[T any](t *task, logical, channels int, c codec.Codec[T], route router[T]) *inPort[T] {
 	g, ok := t.gates[logical].(*gate[T])
 	if !ok {
 		g = &gate[T]{valve: dataflow.NewValve(t.channelsOf(logical)), to: inputOf[T](t, logical)}
 		t.gates[logical] = g
 	}
-	p := &inPort[T]{g: g, first: g.opened, codec: c, blocked: t.env.Blocked, last: make([]int64, channels)}
+	p := &inPort[T]{g: g, first: g.opened, codec: c, route: route, env: t.env, blocked: t.env.Blocked, yield: t.env.Yield,
+		last: make([]int64, channels)}
+	if p.yield == nil {
+		p.yield = new(atomic.Bool)
+	}
 	g.opened += channels
 	return p
 }
@@ -68,7 +76,7 @@ func (p *inPort[T]) ProcessBatch(ch int, b dataflow.Batch, from int) (int, bool,
 		if i == len(tb.recs) {
 			return i, true, nil
 		}
-		if *p.blocked && i > from {
+		if (*p.blocked || p.yield.Load()) && i > from {
 			return i, false, nil
 		}
 		p.rows++
@@ -94,7 +102,7 @@ func (p *inPort[T]) ProcessBytes(ch int, data []byte, from int) (int, bool, erro
 		var err error
 		switch tag := data[at]; tag {
 		case tagRecord, tagTimed:
-			if *p.blocked && at > start {
+			if (*p.blocked || p.yield.Load()) && at > start {
 				return at, false, nil
 			}
 			if at, err = decodeRecord(data, at, p.codec, &p.rec, &p.last[ch]); err == nil {

@@ -90,7 +90,7 @@ func edgeOf[T any](c codec.Codec[T], route router[T]) edge {
 			return port{out: p, in: p}
 		},
 		in: func(t *task, logical, channels int) dataflow.InputPort {
-			return newInPort(t, logical, channels, c)
+			return newInPort(t, logical, channels, c, route)
 		},
 	}
 }

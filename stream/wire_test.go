@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"goflink/codec"
@@ -77,7 +78,7 @@ func testPort[T any](t testing.TB, c codec.Codec[T], sel selector[T], chans ...*
 
 func testIn[T any](c codec.Codec[T], channels int, to dataflow.Input[T]) *inPort[T] {
 	g := &gate[T]{valve: dataflow.NewValve(channels), to: to}
-	return &inPort[T]{g: g, codec: c, blocked: new(bool), last: make([]int64, channels)}
+	return &inPort[T]{g: g, codec: c, blocked: new(bool), yield: new(atomic.Bool), last: make([]int64, channels)}
 }
 
 // deliver gives all that was sent to an input, stopping at random as for missing

@@ -49,6 +49,7 @@ func Assign(g *graph.JobGraph, c *Completed) *Assignment {
 			}
 		}
 	}
+	assignInflight(g, c, a)
 	return a
 }
 

@@ -82,6 +82,7 @@ func Compatible(g *graph.JobGraph, c *Completed, allowDropped bool) (*Diff, erro
 			}
 		}
 	}
+	d.inflight(g, c.Metadata)
 	if d.broken || d.dropped && !allowDropped {
 		return d, &IncompatibleError{Path: c.Dir, Foreign: d.held > 0 && d.shared == 0, Dropped: d.dropped && !d.broken, Lines: d.Lines}
 	}

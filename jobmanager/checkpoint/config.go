@@ -65,6 +65,11 @@ type Config struct {
 	Timeout time.Duration
 	// MaxConcurrent is how many may be under way at once, at least 1.
 	MaxConcurrent int
+	// Unaligned lets barriers of periodic checkpoints overtake records, once a
+	// checkpoint is older than AlignedTimeout. Nothing else is under way beside
+	// one then.
+	Unaligned      bool
+	AlignedTimeout time.Duration
 	// Tolerable is how many may fail in a row before the job does; negative:
 	// any number.
 	Tolerable int

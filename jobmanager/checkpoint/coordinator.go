@@ -89,6 +89,9 @@ type Coordinator struct {
 // New makes the coordinator of a job.
 func New(cfg Config) *Coordinator {
 	cfg.MaxConcurrent = max(1, cfg.MaxConcurrent)
+	if cfg.Unaligned {
+		cfg.MaxConcurrent = 1
+	}
 	cfg.Retained = max(1, cfg.Retained)
 	if cfg.History == 0 {
 		cfg.History = 10

@@ -18,7 +18,7 @@ var zero = time.UnixMilli(0).UTC()
 
 // The scripts know two commands:
 //
-//	job [interval=D] [pause=D] [concurrent=N] [tolerable=N] [retained=N] [retention=N] [enumerators] [memory] [rescale]
+//	job [interval=D] [pause=D] [concurrent=N] [tolerable=N] [retained=N] [retention=N] [enumerators] [memory] [rescale] [unaligned] [aligned=D]
 //	        source:2 -> map:2, all to all or by rescale; time-out 10s
 //	step t=D        input: one event a line; output: actions, then the deadline
 //
@@ -75,6 +75,9 @@ func scriptJob(t *testing.T, d *datadriven.TestData) *Coordinator {
 		Timeout: 10 * time.Second, Dir: "/cp", Enumerators: d.HasArg("enumerators"), Epoch: 1}
 	if d.HasArg("rescale") {
 		cfg.Graph.Edges[0].Partitioning = graph.Partitioning_RESCALE
+	}
+	if d.HasArg("unaligned") {
+		cfg.Unaligned, cfg.AlignedTimeout = true, duration(t, d, "aligned")
 	}
 	var retention int
 	d.MaybeScanArgs(t, "concurrent", &cfg.MaxConcurrent)
@@ -203,7 +206,11 @@ func actionString(a Action) string {
 	case SnapshotCoordinator:
 		return fmt.Sprintf("snapshot coordinator %d", a.ID)
 	case Trigger:
-		return fmt.Sprintf("trigger %d %s %s drain=%t: %s", a.ID, a.Kind, a.Dir, a.Drain, taskNames(a.Tasks))
+		how := ""
+		if a.Unaligned {
+			how = fmt.Sprintf(" unaligned after %s", a.AlignedTimeout)
+		}
+		return fmt.Sprintf("trigger %d %s %s drain=%t%s: %s", a.ID, a.Kind, a.Dir, a.Drain, how, taskNames(a.Tasks))
 	case Write:
 		return fmt.Sprintf("write %d %s: %d states, files %v", a.ID, a.Dir, len(a.Metadata.States), a.Metadata.Files)
 	case Publish:

@@ -167,7 +167,7 @@ func filesOf(dir string, states []*control.OperatorState) []string {
 	seen := map[string]bool{}
 	var out []string
 	for _, st := range states {
-		for _, h := range st.GetKeyed() {
+		for _, h := range handlesOf(st) {
 			if h.GetPath() == "" {
 				continue
 			}
@@ -178,5 +178,17 @@ func filesOf(dir string, states []*control.OperatorState) []string {
 		}
 	}
 	slices.Sort(out)
+	return out
+}
+
+// handlesOf are all handles of one operator's state.
+func handlesOf(st *control.OperatorState) []*control.StateHandle {
+	if len(st.GetInflight()) == 0 {
+		return st.GetKeyed()
+	}
+	out := slices.Clone(st.GetKeyed())
+	for _, c := range st.Inflight {
+		out = append(out, c.GetData())
+	}
 	return out
 }

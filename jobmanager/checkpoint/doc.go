@@ -29,5 +29,7 @@
 //	                predecessor cannot remove what its successor writes.
 //	split-order     Trigger is given out in the very step that takes the
 //	                enumerators' snapshot, so nothing assigned later overtakes it.
+//	one-unaligned   with unaligned checkpoints nothing is under way beside one:
+//	                a barrier that overtakes must meet no other.
 //	in-order        checkpoints are finalised one after another, oldest first.
 package checkpoint

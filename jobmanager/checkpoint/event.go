@@ -123,6 +123,10 @@ type Trigger struct {
 	Format string
 	Drain  bool
 	Tasks  []Task
+	// Unaligned: barriers overtake records once the checkpoint is older than
+	// AlignedTimeout.
+	Unaligned      bool
+	AlignedTimeout time.Duration
 }
 
 // Write makes Dir/_metadata, whole or not at all; answer with Written.

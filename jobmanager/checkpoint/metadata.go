@@ -19,10 +19,12 @@ import (
 const MetadataName = "_metadata"
 
 // The layout of _metadata: magic, version, three bytes 0, CRC-32C of the body,
-// length of the body (all big-endian), body: a CheckpointMetadata.
+// length of the body (all big-endian), body: a CheckpointMetadata. Version 2 has
+// records in flight; without any, version 1 is written, which earlier releases
+// read as well.
 const (
 	metadataMagic   = "GFLC"
-	metadataVersion = 1
+	metadataVersion = 2
 	headerSize      = 20
 	// flinkMagic begins the metadata of Apache Flink itself.
 	flinkMagic = 0x4960672d
@@ -58,10 +60,17 @@ func EncodeMetadata(m *control.CheckpointMetadata) ([]byte, error) {
 		return nil, fmt.Errorf("checkpoint %d: the metadata has %d bytes, more than %d: lower execution.checkpointing.data-inline-threshold", m.CheckpointId, len(out), MetadataLimit)
 	}
 	copy(out, metadataMagic)
-	out[4] = metadataVersion
+	out[4] = versionOf(m)
 	binary.BigEndian.PutUint32(out[8:], crc32.Checksum(out[headerSize:], castagnoli))
 	binary.BigEndian.PutUint64(out[12:], uint64(len(out)-headerSize))
 	return out, nil
+}
+
+func versionOf(m *control.CheckpointMetadata) byte {
+	if slices.ContainsFunc(m.States, func(st *control.OperatorState) bool { return len(st.Inflight) > 0 }) {
+		return metadataVersion
+	}
+	return 1
 }
 
 // DecodeMetadata reads the content of _metadata. What it returns is checked:
@@ -78,8 +87,8 @@ func DecodeMetadata(b []byte) (*control.CheckpointMetadata, error) {
 		return nil, ErrNotMetadata
 	case len(b) < headerSize:
 		return nil, fmt.Errorf("%w: it has %d bytes", ErrTruncated, len(b))
-	case b[4] != metadataVersion:
-		return nil, fmt.Errorf("%w: version %d, this release reads %d", ErrVersion, b[4], metadataVersion)
+	case b[4] < 1 || b[4] > metadataVersion:
+		return nil, fmt.Errorf("%w: version %d, this release reads up to %d", ErrVersion, b[4], metadataVersion)
 	}
 	body := b[headerSize:]
 	if want := binary.BigEndian.Uint64(b[12:]); uint64(len(body)) != want {
@@ -138,8 +147,19 @@ func validateState(op *control.OperatorInfo, st *control.OperatorState) error {
 		if h.GetKeyGroupStart() < 0 || h.GetKeyGroupEnd() < h.GetKeyGroupStart() || h.GetKeyGroupEnd() >= op.MaxParallelism {
 			return fmt.Errorf("key groups %d to %d of %d", h.GetKeyGroupStart(), h.GetKeyGroupEnd(), op.MaxParallelism)
 		}
-		if h.Offset < 0 || h.Length < 0 || len(h.Path) > 8000 || strings.ContainsRune(h.Path, 0) {
-			return fmt.Errorf("extent %d+%d of %q", h.Offset, h.Length, h.Path)
+		if err := validateExtent(h); err != nil {
+			return err
+		}
+	}
+	for _, c := range st.Inflight {
+		if c.GetSource() < 0 || c.GetTarget() < 0 || c.InputIndex < 0 || !graph.IsID(c.SourceOperator) || !graph.IsID(c.TargetOperator) {
+			return fmt.Errorf("records in flight from %q %d to %q %d", c.GetSourceOperator(), c.GetSource(), c.GetTargetOperator(), c.GetTarget())
+		}
+		if c.Data == nil {
+			return fmt.Errorf("records in flight without data")
+		}
+		if err := validateExtent(c.Data); err != nil {
+			return err
 		}
 	}
 	for _, l := range st.Lists {
@@ -148,6 +168,13 @@ func validateState(op *control.OperatorInfo, st *control.OperatorState) error {
 		default:
 			return fmt.Errorf("list state %q is divided by mode %q", l.GetName(), l.GetMode())
 		}
+	}
+	return nil
+}
+
+func validateExtent(h *control.StateHandle) error {
+	if h.Offset < 0 || h.Length < 0 || len(h.Path) > 8000 || strings.ContainsRune(h.Path, 0) {
+		return fmt.Errorf("extent %d+%d of %q", h.Offset, h.Length, h.Path)
 	}
 	return nil
 }
@@ -178,8 +205,8 @@ func (c *Coordinator) metadata(p *pending) *control.CheckpointMetadata {
 		}
 	}
 	for _, st := range m.States {
-		for _, h := range st.Keyed {
-			if h.Path != "" {
+		for _, h := range handlesOf(st) {
+			if h.GetPath() != "" {
 				m.Files = append(m.Files, h.Path)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -57,25 +58,40 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestFormats reads a file of every version of the format.
+// sampleInflight has records in flight: version 2.
+func sampleInflight() *control.CheckpointMetadata {
+	m := sample()
+	id := m.Operators[0].Id
+	m.States[1].Inflight = []*control.ChannelState{{SourceOperator: id, TargetOperator: id, Source: 1, Target: 0, InputIndex: 1, Side: "late", Rows: 4, SchemaHash: 5,
+		Output: true, Data: &control.StateHandle{Path: "data", Offset: 8, Length: 9, Crc32C: 7, Kind: "channel"}}}
+	return m
+}
+
+// TestFormats reads a file of every version of the format. Only the newest one
+// is ever written anew, before its release.
 func TestFormats(t *testing.T) {
-	const file = "formats/metadata-v1"
-	if *update {
-		b, err := EncodeMetadata(sample())
+	for version, want := range []*control.CheckpointMetadata{1: sample(), 2: sampleInflight()} {
+		if want == nil {
+			continue
+		}
+		file := fmt.Sprintf("formats/metadata-v%d", version)
+		encoded, err := EncodeMetadata(want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, b, 0o644); err != nil {
+		if *update && version == metadataVersion {
+			if err := os.WriteFile(file, encoded, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := DecodeMetadata(b)
-	if err != nil || !proto.Equal(got, sample()) {
-		t.Fatalf("%v, %v", got, err)
+		got, err := DecodeMetadata(b)
+		if err != nil || !proto.Equal(got, want) || b[4] != byte(version) || encoded[4] != byte(version) {
+			t.Fatalf("version %d: %v, %v", version, got, err)
+		}
 	}
 }
 
@@ -89,9 +105,12 @@ func TestMetadataIsChecked(t *testing.T) {
 		"key groups":     func(m *control.CheckpointMetadata) { m.States[1].Keyed[0].KeyGroupEnd = 128 },
 		"key group turn": func(m *control.CheckpointMetadata) { m.States[1].Keyed[0].KeyGroupStart = 100 },
 		"offset":         func(m *control.CheckpointMetadata) { m.States[1].Keyed[0].Offset = -1 },
+		"in flight":      func(m *control.CheckpointMetadata) { m.States[1].Inflight[0].Data = nil },
+		"sender":         func(m *control.CheckpointMetadata) { m.States[1].Inflight[0].SourceOperator = "" },
+		"channel extent": func(m *control.CheckpointMetadata) { m.States[1].Inflight[0].Data.Length = -1 },
 		"mode":           func(m *control.CheckpointMetadata) { m.States[1].Lists[0].Mode = "all" },
 	} {
-		m := sample()
+		m := sampleInflight()
 		change(m)
 		b, err := EncodeMetadata(m)
 		if err != nil {

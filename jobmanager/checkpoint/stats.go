@@ -26,6 +26,8 @@ type Figures struct {
 	Uploaded      int64 // of what was stored for this checkpoint
 	Duration      int64 // end to end
 	Processed     int64 // during the alignment
+	Persisted     int64 // of records in flight
+	Unaligned     bool  // a barrier overtook records
 	Acknowledged  int
 	Subtasks      int
 	Sync, Async   int64
@@ -147,7 +149,7 @@ func (s *statistics) begin(c *Coordinator, p *pending) *Stats {
 
 func (st *Stats) acked(now time.Time, id Task, a *control.CheckpointAck) {
 	f := Figures{LatestAck: now, Size: a.GetStateBytes(), Uploaded: a.GetUploadedBytes() + inlineBytes(a), Duration: now.Sub(st.Triggered).Milliseconds(),
-		Processed: a.GetProcessedBytes(), Sync: a.GetSyncMs(), Async: a.GetAsyncMs(), Alignment: a.GetAlignmentMs(),
+		Processed: a.GetProcessedBytes(), Persisted: a.GetPersistedBytes(), Unaligned: a.GetUnaligned(), Sync: a.GetSyncMs(), Async: a.GetAsyncMs(), Alignment: a.GetAlignmentMs(),
 		StartDelay: a.GetStartDelayMs(), Acknowledged: 1, Subtasks: 1, SubtaskStatus: Done}
 	v := st.Vertices[id.Vertex]
 	if v == nil || id.Subtask >= len(v.Each) {
@@ -159,6 +161,8 @@ func (st *Stats) acked(now time.Time, id Task, a *control.CheckpointAck) {
 		sum.Size += f.Size
 		sum.Uploaded += f.Uploaded
 		sum.Processed += f.Processed
+		sum.Persisted += f.Persisted
+		sum.Unaligned = sum.Unaligned || f.Unaligned
 		sum.Acknowledged++
 	}
 }

@@ -113,6 +113,9 @@ func (s *step) serveQueue() {
 		if r.Kind == Periodic && len(s.pending) >= s.cfg.MaxConcurrent || r.Kind == Stop && s.unfinished() {
 			return
 		}
+		if s.cfg.Unaligned && r.Kind == Savepoint && len(s.pending) > 0 { // its barriers would be overtaken, or have to wait for records
+			return
+		}
 		s.queue = s.queue[1:]
 		if r.Kind == Stop {
 			s.stop()
@@ -222,7 +225,11 @@ func (s *step) triggerTasks(p *pending) {
 		s.abort(p, "all tasks have finished", false)
 		return
 	}
-	s.do(Trigger{ID: p.id, At: p.at, Kind: p.kind, Dir: p.dir, Format: p.format, Drain: p.drain, Tasks: first})
+	t := Trigger{ID: p.id, At: p.at, Kind: p.kind, Dir: p.dir, Format: p.format, Drain: p.drain, Tasks: first}
+	if s.cfg.Unaligned && p.kind == Periodic {
+		t.Unaligned, t.AlignedTimeout = true, s.cfg.AlignedTimeout
+	}
+	s.do(t)
 }
 
 func (s *step) expire() {

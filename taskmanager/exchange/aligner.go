@@ -10,13 +10,25 @@ type barriers interface {
 
 // aligner is for exactly once: a channel is blocked after its barrier until all
 // others had theirs. One checkpoint is aligned at a time.
+//
+// An unaligned checkpoint goes further: barriers are announced when they come
+// in, before the records ahead of them are processed. It is due as soon as one
+// is there, and the task takes it then; what the other channels bring until
+// their barriers is recorded. Channels that are strict are aligned even then:
+// nothing overtakes on them, and the checkpoint waits until they had theirs.
 type aligner struct {
-	got       []bool // barrier of cur came
+	got       []bool // barrier of cur was reached
+	arrived   []bool // barrier of cur has come in
+	strict    []bool
 	ended     []bool
-	waiting   int   // channels that neither ended nor had the barrier of cur
-	running   int   // channels that did not end
-	cur       int64 // checkpoint being aligned, 0: none
-	done      int64 // newest checkpoint that is aligned or given up; no older one will be
+	over      []bool // the end of the channel has come in
+	waiting   int    // channels that neither ended nor reached the barrier of cur
+	running   int    // channels that did not end
+	cur       int64  // checkpoint being aligned or recorded, 0: none
+	unaligned bool   // cur need not wait for records
+	recording bool   // cur was taken; missing channels are recorded
+	missing   int    // channels whose barrier of cur has not come in
+	done      int64  // newest checkpoint that is aligned or given up; no older one will be
 	cancelled map[int64]bool
 }
 
@@ -32,13 +44,17 @@ type alignment struct {
 	aligned int64 // all channels had the barrier of this checkpoint
 	aborted int64 // the alignment of this checkpoint was given up
 	forward bool  // aborted is news: tell it downstream
+	due     bool  // the task may take the checkpoint now
+	gone    bool  // the barrier overtook: it does not go into the queue
+	// recorded is the checkpoint whose last barrier came in.
+	recorded int64
 	// then is what else the step decided, in order, after the above.
 	then []alignment
 }
 
 func newAligner(channels int) *aligner {
-	return &aligner{got: make([]bool, channels), ended: make([]bool, channels), running: channels,
-		cancelled: map[int64]bool{}}
+	return &aligner{got: make([]bool, channels), arrived: make([]bool, channels), strict: make([]bool, channels),
+		ended: make([]bool, channels), over: make([]bool, channels), running: channels, cancelled: map[int64]bool{}}
 }
 
 // barrier takes the barrier of checkpoint id on channel ch.
@@ -49,11 +65,8 @@ func (a *aligner) barrier(ch int, id int64) (r alignment) {
 	if id > a.cur && a.cur != 0 {
 		r = a.giveUp()
 	}
-	if a.cur == 0 {
-		a.cur, a.waiting = id, a.running
-		r.started = true
-	}
-	if a.got[ch] {
+	r.started = a.begin(id)
+	if a.got[ch] || a.recording {
 		return r
 	}
 	a.got[ch] = true
@@ -63,7 +76,16 @@ func (a *aligner) barrier(ch int, id int64) (r alignment) {
 		return r
 	}
 	r.block = true
+	r.due = a.due()
 	return r
+}
+
+func (a *aligner) begin(id int64) bool {
+	if a.cur != 0 {
+		return false
+	}
+	a.cur, a.waiting = id, a.running
+	return true
 }
 
 // end takes the end of channel ch: it counts as aligned from now on.
@@ -73,13 +95,15 @@ func (a *aligner) end(ch int) (r alignment) {
 	}
 	a.ended[ch] = true
 	a.running--
-	if a.cur == 0 || a.got[ch] {
+	if a.cur == 0 || a.got[ch] || a.recording {
 		return r
 	}
 	a.waiting--
 	if a.waiting == 0 {
 		r.aligned, r.unblock = a.finish(), true
+		return r
 	}
+	r.due = a.due()
 	return r
 }
 
@@ -89,12 +113,13 @@ func (a *aligner) cancel(id int64) (r alignment) {
 	if id <= a.done || a.cancelled[id] {
 		return r
 	}
-	if a.cur == id {
-		r = a.giveUp()
-	} else {
+	if a.cur != id {
 		a.remember(id)
+		return alignment{aborted: id, forward: true}
 	}
-	r.aborted, r.forward = id, true
+	passed := a.recording // the barrier went on already
+	r = a.giveUp()
+	r.forward = !passed
 	return r
 }
 
@@ -121,7 +146,9 @@ func (a *aligner) giveUp() alignment {
 func (a *aligner) finish() int64 {
 	id := a.cur
 	a.done, a.cur = id, 0
+	a.unaligned, a.recording = false, false
 	clear(a.got)
+	clear(a.arrived)
 	for c := range a.cancelled {
 		if c <= id {
 			delete(a.cancelled, c)

@@ -19,6 +19,15 @@
 // sender, at most 5 a task (overdraft). Batches of local channels count the
 // same way. Events need no credit but keep their place behind data.
 //
+// Unaligned checkpoints: a barrier that overtakes goes before the buffers that
+// wait for credit at the sender (Outputs.SendBarrier copies them), and is looked
+// at by the gate when it comes in (aligner.announce), not when it is reached.
+// The task then takes the checkpoint at once (Gate.Urgent, also while its output
+// is blocked): what is queued ahead of the barriers belongs to it, and so does
+// what comes on the other channels until theirs. On strict channels (GateInput
+// without Overtakes) nothing is overtaken. With an AlignedTimeout the same
+// happens when it has run out (Gate.Expire, Outputs.Overtake).
+//
 // Goroutines: the listener, one for each connection that is being accepted, a
 // reader and a writer for each connection. Session.Close and Network.Close end
 // them and wait.
@@ -33,5 +42,7 @@
 //	bounded       buffers in flight on a channel never exceed its credits by
 //	              more than one jumbo buffer; a sender that sends more is cut off.
 //	own-attempt   a connection belongs to one session and dies with it.
-//	in-order      what is sent on a channel arrives in that order.
+//	in-order      what is sent on a channel arrives in that order; only an
+//	              unaligned barrier comes before records sent earlier, and those
+//	              are all in its checkpoint: once, at the sender or the receiver.
 package exchange

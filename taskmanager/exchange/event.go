@@ -3,6 +3,7 @@ package exchange
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -19,12 +20,25 @@ type Barrier struct {
 	Dir         string
 	Format      string
 	Epoch       int32
+	// Unaligned: the barrier overtakes records. With AlignedTimeout it does so
+	// once the checkpoint is older than that; then it is Unaligned.
+	Unaligned      bool
+	AlignedTimeout time.Duration
 }
+
+// overtakes tells whether the barrier may overtake records, now or later.
+func (b *Barrier) overtakes() bool { return b.Unaligned || b.AlignedTimeout > 0 }
 
 // BarrierOf is the barrier that a trigger asks for.
 func BarrierOf(t *control.TriggerCheckpoint) Barrier {
-	return Barrier{ID: t.GetCheckpointId(), TimestampMS: t.GetTimestampMs(), Kind: t.GetKind(), Drain: t.GetDrain(),
+	b := Barrier{ID: t.GetCheckpointId(), TimestampMS: t.GetTimestampMs(), Kind: t.GetKind(), Drain: t.GetDrain(),
 		Dir: t.GetDir(), Format: t.GetFormat(), Epoch: t.GetEpoch()}
+	if wait := t.GetAlignedTimeoutMs(); t.GetUnaligned() && wait > 0 {
+		b.AlignedTimeout = time.Duration(wait) * time.Millisecond
+	} else {
+		b.Unaligned = t.GetUnaligned()
+	}
+	return b
 }
 
 // EndOfData tells that no record follows on a channel; barriers still do.
@@ -66,7 +80,7 @@ func (e Event) body() ([]byte, error) {
 	case frameBarrier:
 		b := e.Barrier
 		body, err := proto.Marshal(&control.TriggerCheckpoint{CheckpointId: b.ID, TimestampMs: b.TimestampMS, Kind: b.Kind,
-			Drain: b.Drain, Dir: b.Dir, Format: b.Format, Epoch: b.Epoch})
+			Drain: b.Drain, Dir: b.Dir, Format: b.Format, Epoch: b.Epoch, Unaligned: b.overtakes(), AlignedTimeoutMs: b.AlignedTimeout.Milliseconds()})
 		if err != nil {
 			return nil, fmt.Errorf("exchange: encoding barrier %d: %w", b.ID, err)
 		}

@@ -42,3 +42,28 @@ func (f *fifo[T]) front() *T {
 	}
 	return &f.ring[f.head]
 }
+
+// at is the item i places behind the front.
+func (f *fifo[T]) at(i int) *T { return &f.ring[(f.head+i)%len(f.ring)] }
+
+// remove takes the item i places behind the front out.
+func (f *fifo[T]) remove(i int) T {
+	v := *f.at(i)
+	for ; i > 0; i-- {
+		*f.at(i) = *f.at(i - 1)
+	}
+	f.pop()
+	return v
+}
+
+// pushFront puts items before all others, the first of them first.
+func (f *fifo[T]) pushFront(items []T) {
+	var next fifo[T]
+	for _, v := range items {
+		next.push(v)
+	}
+	for v, ok := f.pop(); ok; v, ok = f.pop() {
+		next.push(v)
+	}
+	*f = next
+}

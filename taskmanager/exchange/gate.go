@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"goflink/dataflow"
@@ -27,6 +28,9 @@ const (
 	ItemEndOfData
 	// ItemEndOfPartition: nothing at all follows.
 	ItemEndOfPartition
+	// ItemRecorded: Held is the last of what belongs to the unaligned checkpoint
+	// Checkpoint.
+	ItemRecorded
 )
 
 // Item is what a task does next with its input.
@@ -43,6 +47,13 @@ type Item struct {
 	EndOfData  EndOfData     // of ItemChannelEnded and ItemEndOfData
 	Checkpoint int64
 	Forward    bool
+	// Held is what an unaligned barrier overtook, channel by channel in order;
+	// it stays in the gate. The task keeps a copy before it calls Next again.
+	Held []Item
+	// Recording of ItemBarrier: more follows, up to ItemRecorded.
+	Recording bool
+	// Record of ItemData: it belongs to the unaligned checkpoint that was taken.
+	Record bool
 
 	channel *inputChannel
 	units   int
@@ -67,6 +78,8 @@ type openBarrier struct {
 type GateInput struct {
 	Edge    int
 	Sources []GateSource // by channel
+	// Overtakes: unaligned barriers overtake records on this edge.
+	Overtakes bool
 }
 
 // GateOptions describe the receiving end of a task.
@@ -82,6 +95,12 @@ type GateOptions struct {
 	ExactlyOnce bool
 	// Wake is called, on any goroutine, when Next may have something new.
 	Wake func()
+	// Urgent is set, on any goroutine, when Gate.Urgent has something; nil: the
+	// task never takes unaligned checkpoints.
+	Urgent *atomic.Bool
+	// Announced is called, on any goroutine, when the first barrier of a
+	// checkpoint with an AlignedTimeout has come in.
+	Announced func(Barrier)
 	// Fail is called, on any goroutine, when a peer that is still needed is
 	// lost; nil: only Next tells.
 	Fail func(error)
@@ -96,7 +115,10 @@ type Gate struct {
 	mu       sync.Mutex
 	channels []*inputChannel
 	align    barriers
+	exact    *aligner              // align, when it is one
 	opened   map[int64]openBarrier // checkpoints whose first barrier came
+	rec      int64                 // unaligned checkpoint being recorded
+	recorded int64                 // … whose last barrier came in, and ItemRecorded is due
 	ready    fifo[*inputChannel]
 	out      fifo[Item] // decided, not taken yet
 	floating int        // free floating credits
@@ -110,45 +132,6 @@ type Gate struct {
 	bytesIn int64 // task's goroutine only
 }
 
-type inputChannel struct {
-	gate   *Gate
-	id     ChannelID
-	peer   Peer
-	input  int
-	index  int // within the input
-	flat   int // within the gate
-	conn   *conn
-	local  *Outputs // the sender, when it is in this process
-	queue  fifo[queued]
-	state  channelState
-	eod    bool // end of data seen
-	credit creditBook
-}
-
-// channelState says why a channel is in the ready queue or not.
-type channelState struct {
-	enqueued bool // in the ready queue
-	blocked  bool // by alignment
-	ended    bool // end of partition seen
-	hungry   bool // in the queue for floating credits
-}
-
-type queued struct {
-	batch  dataflow.Batch
-	buffer *dataflow.Buffer
-	event  *Event
-	units  int
-}
-
-func (q *queued) release() {
-	switch {
-	case q.batch != nil:
-		q.batch.Release()
-	case q.buffer != nil:
-		freeBuffer(q.buffer)
-	}
-}
-
 func newGate(net *Network, o GateOptions) *Gate {
 	g := &Gate{o: o, net: net, floating: net.o.Credits.Floating, opened: map[int64]openBarrier{}}
 	for i, in := range o.Inputs {
@@ -160,7 +143,11 @@ func newGate(net *Network, o GateOptions) *Gate {
 		}
 	}
 	if o.ExactlyOnce {
-		g.align = newAligner(len(g.channels))
+		g.exact = newAligner(len(g.channels))
+		for _, c := range g.channels {
+			g.exact.strict[c.flat] = !o.Inputs[c.input].Overtakes
+		}
+		g.align = g.exact
 	} else {
 		g.align = newTracker(len(g.channels))
 	}
@@ -177,14 +164,24 @@ func newGate(net *Network, o GateOptions) *Gate {
 // there.
 func (c *inputChannel) finished() bool { return c.gate.o.Inputs[c.input].Sources[c.index].Finished }
 
-// pushLocked appends to a channel's queue. The lock is held.
-func (g *Gate) pushLocked(c *inputChannel, q queued) {
+// pushLocked appends to a channel's queue. The lock is held. It returns a
+// barrier whose time-out begins.
+func (g *Gate) pushLocked(c *inputChannel, q queued) (announced *Barrier) {
 	if g.closed {
 		q.release()
-		return
+		return nil
+	}
+	if q.event != nil && g.exact != nil {
+		var gone bool
+		if announced, gone = g.cameInLocked(c, q.event); gone {
+			return nil
+		}
+	} else if c.rec {
+		q.rec = g.rec
 	}
 	c.queue.push(q)
 	g.enqueueLocked(c)
+	return announced
 }
 
 func (g *Gate) enqueueLocked(c *inputChannel) {
@@ -215,8 +212,9 @@ func (g *Gate) receive(c *inputChannel, q queued, backlog int) error {
 	} else if q.event.EndOfPartition {
 		c.state.ended = true // for frames; the task sees it in order
 	}
-	g.pushLocked(c, q)
+	announced := g.pushLocked(c, q)
 	g.mu.Unlock()
+	g.announce(announced)
 	g.o.Wake()
 	return nil
 }
@@ -241,10 +239,14 @@ func (g *Gate) Next() (Item, bool, error) {
 		if c.state.blocked {
 			continue // blocked while it was in the queue
 		}
-		q, _ := c.queue.pop()
+		q, ok := c.queue.pop()
+		if !ok {
+			continue // a barrier that has overtaken was all there was
+		}
 		if q.event == nil {
 			g.enqueueLocked(c)
-			return Item{Kind: ItemData, Input: c.input, Channel: c.index, Batch: q.batch, Buffer: q.buffer, channel: c, units: q.units}, true, nil
+			return Item{Kind: ItemData, Input: c.input, Channel: c.index, Batch: q.batch, Buffer: q.buffer, channel: c, units: q.units,
+				Record: q.rec != 0 && q.rec == g.rec}, true, nil
 		}
 		g.eventLocked(c, q.event)
 		g.enqueueLocked(c)
@@ -299,13 +301,20 @@ func (g *Gate) decided(c *inputChannel, r alignment, b *Barrier) {
 		}
 	}
 	if r.aborted != 0 {
-		delete(g.opened, r.aborted)
+		g.forgetLocked(r.aborted)
 		g.out.push(Item{Kind: ItemCancelled, Checkpoint: r.aborted, Forward: r.forward})
 	}
 	if r.started {
 		g.opened[b.ID] = openBarrier{*b, time.Now()}
 	}
 	c.state.blocked = c.state.blocked || r.block
+	if r.due {
+		g.o.Urgent.Store(true)
+	}
+	if r.recorded != 0 {
+		g.recorded = r.recorded
+		g.o.Urgent.Store(true)
+	}
 	if r.aligned != 0 {
 		o := g.opened[r.aligned]
 		delete(g.opened, r.aligned)
@@ -323,7 +332,7 @@ func (g *Gate) Cancel(id int64) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	r := g.align.cancel(id)
-	delete(g.opened, id)
+	g.forgetLocked(id)
 	if r.unblock {
 		for _, c := range g.channels {
 			c.state.blocked = false
@@ -345,7 +354,7 @@ func (g *Gate) Done(item Item) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed {
+	if g.closed || item.units == 0 {
 		return
 	}
 	c.credit.consumed += int64(item.units)
@@ -380,8 +389,9 @@ func (g *Gate) sendLocal(c *inputChannel, q queued, force bool) (sent, over bool
 		}
 		b.received += int64(q.units)
 	}
-	g.pushLocked(c, q)
+	announced := g.pushLocked(c, q)
 	g.mu.Unlock()
+	g.announce(announced)
 	g.o.Wake()
 	return true, over
 }

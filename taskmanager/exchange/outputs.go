@@ -18,6 +18,8 @@ type TargetChannel struct {
 	// Finished: the receiver was finished before this attempt; what is sent to
 	// it is dropped.
 	Finished bool
+	// Overtakes: unaligned barriers overtake records on this edge.
+	Overtakes bool
 }
 
 // OutputsOptions describe the sending end of a task.
@@ -47,8 +49,11 @@ type Outputs struct {
 	waiting   atomic.Bool  // the task waits inside a send
 	space     chan struct{}
 
+	forced bool // sends never block; task's goroutine only
+
 	mu     sync.Mutex // guards credit and queue of remote writers
 	closed bool
+	held   heldBarrier
 
 	bytesOut    int64         // task's goroutine only
 	blockedTime time.Duration // inside sends; task's goroutine only
@@ -60,6 +65,7 @@ type Writer struct {
 	id       ChannelID
 	peer     Peer
 	finished bool
+	overtake bool
 	target   *inputChannel // local: bound by Session.Connect
 	isLocal  bool
 
@@ -73,7 +79,7 @@ func newOutputs(ctx context.Context, net *Network, o OutputsOptions) *Outputs {
 	for _, edge := range o.Edges {
 		var writers []*Writer
 		for _, t := range edge {
-			w := &Writer{out: out, id: t.Channel, peer: t.Peer, finished: t.Finished}
+			w := &Writer{out: out, id: t.Channel, peer: t.Peer, finished: t.Finished, overtake: t.Overtakes}
 			w.isLocal = t.Finished || t.Peer.WorkerID == net.o.WorkerID
 			if !w.isLocal {
 				out.remote++
@@ -172,7 +178,7 @@ func (w *Writer) SendBatch(b dataflow.Batch) error {
 	}
 	q := queued{batch: b, units: 1}
 	g := w.target.gate
-	sent, over := g.sendLocal(w.target, q, w.out.over.Load() < w.out.overdraft)
+	sent, over := g.sendLocal(w.target, q, w.out.roomy())
 	if sent {
 		w.blockIf(over)
 		return nil
@@ -183,6 +189,9 @@ func (w *Writer) SendBatch(b dataflow.Batch) error {
 		return sent, nil
 	})
 }
+
+// roomy tells that one more item may wait without credit.
+func (o *Outputs) roomy() bool { return o.forced || o.over.Load() < o.overdraft }
 
 func (w *Writer) blockIf(over bool) {
 	if over {
@@ -230,7 +239,7 @@ func (w *Writer) trySend(q queued) (sent, over bool) {
 		w.conn.sendBuffer(w.id, q.buffer, 0)
 		return true, false
 	}
-	if o.over.Load() >= o.overdraft {
+	if !o.roomy() {
 		return false, true
 	}
 	w.queue.push(q)
@@ -268,20 +277,26 @@ func (w *Writer) credited(n int) error {
 	o.mu.Lock()
 	w.credit += n
 	sent := int32(0)
+	heldBefore := o.held.writers
 	var err error
 	for q := w.queue.front(); q != nil && err == nil && (q.event != nil || w.credit > 0); q = w.queue.front() {
 		item, _ := w.queue.pop()
 		if item.event != nil {
 			err = w.conn.sendEvent(w.id, *item.event)
+			w.passedLocked(item.event)
 			continue
 		}
 		w.credit -= item.units
 		w.conn.sendBuffer(w.id, item.buffer, w.buffersWaiting())
 		sent++
 	}
+	released := heldBefore > 0 && o.held.writers == 0
 	o.mu.Unlock()
 	if sent > 0 || n > 0 {
 		o.progress(-sent)
+	}
+	if released {
+		o.o.Wake()
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package tmtest
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"goflink/dataflow"
 	"goflink/graph"
+	"goflink/state"
 )
 
 // Ids of the vertices of a Job, and of their operators.
@@ -214,7 +216,7 @@ type inPort struct {
 func (p *inPort) ProcessBatch(_ int, b dataflow.Batch, from int) (int, bool, error) {
 	v := b.(*batch).v
 	for i := from; i < len(v); i++ {
-		if *p.env.Blocked && i > from {
+		if (*p.env.Blocked || p.env.Yield.Load()) && i > from {
 			return i, false, nil
 		}
 		p.rows++
@@ -228,7 +230,7 @@ func (p *inPort) ProcessBatch(_ int, b dataflow.Batch, from int) (int, bool, err
 // ProcessBytes implements dataflow.InputPort.
 func (p *inPort) ProcessBytes(_ int, data []byte, from int) (int, bool, error) {
 	for at := from; at < len(data); at += 8 {
-		if *p.env.Blocked && at > from {
+		if (*p.env.Blocked || p.env.Yield.Load()) && at > from {
 			return at, false, nil
 		}
 		p.rows++
@@ -238,6 +240,38 @@ func (p *inPort) ProcessBytes(_ int, data []byte, from int) (int, bool, error) {
 	}
 	return len(data), true, nil
 }
+
+// EncodeBatch implements dataflow.InflightPort.
+func (p *inPort) EncodeBatch(b dataflow.Batch, from int) ([]dataflow.Buffer, error) {
+	out := dataflow.Buffer{}
+	for _, v := range b.(*batch).v[from:] {
+		out.Data = binary.BigEndian.AppendUint64(out.Data, uint64(v))
+		out.Rows++
+	}
+	return []dataflow.Buffer{out}, nil
+}
+
+// EncodeBytes implements dataflow.InflightPort.
+func (p *inPort) EncodeBytes(_ int, data []byte, from int) ([]dataflow.Buffer, error) {
+	return []dataflow.Buffer{{Data: bytes.Clone(data[from:]), Rows: (len(data) - from) / 8}}, nil
+}
+
+// Sift implements dataflow.InflightPort.
+func (p *inPort) Sift(data []byte, own, _ bool) ([]dataflow.Buffer, error) {
+	out := dataflow.Buffer{}
+	for ; len(data) > 0; data = data[8:] {
+		v := int64(binary.BigEndian.Uint64(data))
+		if group := int(v%p.job.Keys) % p.env.MaxParallelism; own && state.SubtaskFor(group, p.env.MaxParallelism, p.env.Parallelism) != p.env.Subtask {
+			continue
+		}
+		out.Data = binary.BigEndian.AppendUint64(out.Data, uint64(v))
+		out.Rows++
+	}
+	return []dataflow.Buffer{out}, nil
+}
+
+// Settled implements dataflow.InflightPort.
+func (p *inPort) Settled() dataflow.Buffer { return dataflow.Buffer{} }
 
 // ChannelEnded implements dataflow.InputPort.
 func (p *inPort) ChannelEnded(int) error { p.ended++; return nil }

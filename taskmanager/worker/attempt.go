@@ -113,7 +113,7 @@ func (a *attempt) prepare(t *task, td *control.TaskDeployment, dir string) error
 	}
 	if len(inputs) > 0 {
 		t.gate, err = a.session.NewGate(exchange.GateOptions{Task: t.name, Subtask: int(t.id.Subtask), Inputs: inputs,
-			ExactlyOnce: a.w.exactlyOnce, Wake: t.signal, Fail: t.fail})
+			ExactlyOnce: a.w.exactlyOnce, Wake: t.signal, Fail: t.fail, Urgent: &t.yield, Announced: t.awaitTimeout})
 		if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (a *attempt) gateInputs(t *task) ([]exchange.GateInput, error) {
 			continue
 		}
 		from := a.w.vertices[e.Source]
-		in := exchange.GateInput{Edge: i}
+		in := exchange.GateInput{Edge: i, Overtakes: a.w.overtakes(e)}
 		for _, s := range graph.Sources(e.Partitioning, int(t.id.Subtask), int(from.Parallelism), int(t.vertex.Parallelism)) {
 			peer, finished, err := a.locate(from, s)
 			if err != nil {
@@ -168,7 +168,8 @@ func (a *attempt) outputEdges(t *task) ([][]exchange.TargetChannel, error) {
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, exchange.TargetChannel{Channel: exchange.ChannelID{Edge: i, Source: int(t.id.Subtask), Target: s}, Peer: peer, Finished: finished})
+			out = append(out, exchange.TargetChannel{Channel: exchange.ChannelID{Edge: i, Source: int(t.id.Subtask), Target: s}, Peer: peer, Finished: finished,
+				Overtakes: a.w.overtakes(e)})
 		}
 		outputs = placed(outputs, int(e.OutputIndex), out)
 	}
@@ -206,7 +207,7 @@ func (a *attempt) newEnv(t *task) *dataflow.Env {
 		Ctx: t.ctx, JobID: w.start.JobId, JobName: w.start.JobName, VertexID: v.Id, TaskName: t.name,
 		Subtask: int(t.id.Subtask), Parallelism: int(v.Parallelism), MaxParallelism: maxParallelism,
 		Attempt: int(t.id.Attempt), Epoch: a.id.Epoch, Host: w.Bootstrap.Host, KeyGroups: groups,
-		Blocked: &t.blocked,
+		Blocked: &t.blocked, Yield: &t.yield,
 		State: state.Env{Kind: w.backend(), Dir: dir, Range: groups, MaxParallelism: maxParallelism,
 			MemoryBudget: w.stateBudget(), Open: open.open, Context: t.ctx},
 		RestoreOf: t.restore.of, Mailbox: t.mail.put, Go: t.goRun, Now: w.Now,

@@ -38,7 +38,7 @@ func (t *task) stepHeld() (bool, error) {
 	}
 	if item.Kind == exchange.ItemData {
 		t.input = pendingInput{item: item, some: true}
-		return false, nil
+		return false, t.record(item)
 	}
 	return true, t.event(item)
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,7 +26,7 @@ func (t *task) trigger(b exchange.Barrier) error {
 		t.postponed = append(t.postponed, b)
 		return nil
 	}
-	return t.checkpoint(b, 0)
+	return t.checkpoint(b, 0, nil)
 }
 
 // postponedTriggers takes the checkpoints that came before the end of the
@@ -34,7 +35,7 @@ func (t *task) postponedTriggers() error {
 	list := t.postponed
 	t.postponed = nil
 	for _, b := range list {
-		if err := t.checkpoint(b, 0); err != nil {
+		if err := t.checkpoint(b, 0, nil); err != nil {
 			return err
 		}
 	}
@@ -42,8 +43,9 @@ func (t *task) postponedTriggers() error {
 }
 
 // checkpoint takes part in a checkpoint: the barrier goes on first, then the
-// state is frozen; the rest happens elsewhere.
-func (t *task) checkpoint(b exchange.Barrier, alignment time.Duration) error {
+// state is frozen; the rest happens elsewhere. item is what the gate gave, nil
+// without one.
+func (t *task) checkpoint(b exchange.Barrier, alignment time.Duration, item *exchange.Item) error {
 	if b.ID <= t.taken {
 		return nil
 	}
@@ -64,29 +66,47 @@ func (t *task) checkpoint(b exchange.Barrier, alignment time.Duration) error {
 		}
 	}
 	began := time.Now()
-	for _, op := range t.chain.Operators {
-		if err := op.PrepareBarrier(b.ID); err != nil {
-			return fmt.Errorf("operator %s before checkpoint %d: %w", t.operatorName(op.ID()), b.ID, err)
-		}
-	}
-	if err := t.flushOutputs(); err != nil {
-		return err
-	}
-	if err := t.out.Broadcast(exchange.Event{Barrier: &b}); err != nil {
+	over, held, err := t.sendBarrier(b)
+	if err != nil {
 		return err
 	}
 	if t.finished && t.final == 0 {
 		t.final = b.ID
 	}
-	ack := &control.CheckpointAck{CheckpointId: b.ID, Task: t.id, AlignmentMs: alignment.Milliseconds(), StartDelayMs: delay, Finished: t.drained}
+	ack := &control.CheckpointAck{CheckpointId: b.ID, Task: t.id, AlignmentMs: alignment.Milliseconds(), StartDelayMs: delay, Finished: t.drained, Unaligned: b.Unaligned}
 	part, err := t.snapshot(b, ack)
 	if err != nil {
 		t.w.segments.decline(t, b, err)
 		return nil
 	}
+	f := &flight{barrier: b, part: part, byKey: map[channelKey]*channelData{}, inputs: item != nil && item.Recording, outputs: held}
+	err = t.overtook(f, item, over)
 	ack.SyncMs = time.Since(began).Milliseconds()
-	t.w.segments.join(t.attempt, b, part)
-	return nil
+	if err != nil {
+		part.release()
+		if errors.Is(err, errInflight) {
+			t.w.segments.decline(t, b, err)
+			return nil
+		}
+		return err
+	}
+	return t.takeOff(f)
+}
+
+// sendBarrier has the operators emit what goes before the barrier, flushes and
+// sends it on. A barrier that may overtake does not wait for room.
+func (t *task) sendBarrier(b exchange.Barrier) (over []exchange.HeldBuffer, held bool, err error) {
+	t.out.Force(b.Unaligned || b.AlignedTimeout > 0)
+	defer t.out.Force(false)
+	for _, op := range t.chain.Operators {
+		if err := op.PrepareBarrier(b.ID); err != nil {
+			return nil, false, fmt.Errorf("operator %s before checkpoint %d: %w", t.operatorName(op.ID()), b.ID, err)
+		}
+	}
+	if err := t.flushOutputs(); err != nil {
+		return nil, false, err
+	}
+	return t.out.SendBarrier(b)
 }
 
 // stopSource ends the source before the barrier of a stop: what the drain
@@ -130,6 +150,9 @@ func (t *task) snapshot(b exchange.Barrier, ack *control.CheckpointAck) (*part, 
 // else knows.
 func (t *task) cancelled(id int64, forward bool) error {
 	t.markAborted(id)
+	if t.flight != nil && t.flight.barrier.ID == id {
+		t.dropFlight()
+	}
 	if !forward {
 		t.w.reportDeclined(t.id, id, "a newer checkpoint has overtaken it", false)
 		return nil
@@ -168,6 +191,9 @@ func (t *task) completed(c *control.CheckpointComplete) error {
 // abortedByJob drops what is left of an aborted checkpoint.
 func (t *task) abortedByJob(id int64) error {
 	t.markAborted(id)
+	if t.flight != nil && t.flight.barrier.ID == id {
+		t.dropFlight()
+	}
 	t.postponed = slices.DeleteFunc(t.postponed, func(b exchange.Barrier) bool { return b.ID == id })
 	if t.gate != nil && t.gate.Cancel(id) {
 		if err := t.cancelled(id, true); err != nil {

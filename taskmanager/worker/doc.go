@@ -30,5 +30,8 @@
 //	                held is closed.
 //	own-attempt     nothing of an older attempt is reported or reaches a newer
 //	                one.
+//	in-flight       an unaligned checkpoint is handed over to be written when all
+//	                records in flight that belong to it are known (flight); until
+//	                then it can be given up at any point.
 //	durable-first   a checkpoint is acknowledged after its bytes are durable.
 package worker

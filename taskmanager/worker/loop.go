@@ -25,6 +25,14 @@ func (t *task) loop() error {
 		if t.over {
 			break
 		}
+		if t.yield.Load() && t.gate != nil {
+			if err := t.urgent(); err != nil {
+				return err
+			}
+		}
+		if err := t.outputsPassed(); err != nil {
+			return err
+		}
 		if t.blocked && t.out.Available() {
 			t.blocked = false
 		}
@@ -86,6 +94,9 @@ func (t *task) step() (bool, error) {
 		return false, err
 	}
 	if item.Kind == exchange.ItemData {
+		if err := t.record(item); err != nil {
+			return true, err
+		}
 		t.input = pendingInput{item: item, some: true}
 		return true, t.process()
 	}
@@ -118,7 +129,9 @@ func (t *task) process() error {
 func (t *task) event(item exchange.Item) error {
 	switch item.Kind {
 	case exchange.ItemBarrier:
-		return t.checkpoint(item.Barrier, item.Alignment)
+		return t.checkpoint(item.Barrier, item.Alignment, &item)
+	case exchange.ItemRecorded:
+		return t.recordedAll(item)
 	case exchange.ItemCancelled:
 		return t.cancelled(item.Checkpoint, item.Forward)
 	case exchange.ItemChannelEnded:

@@ -59,10 +59,12 @@ type settings struct {
 	vertices    map[string]*graph.Vertex
 	operators   map[string]*graph.Vertex // by operator id
 	exactlyOnce bool
-	flushEvery  time.Duration // 0: after every step, negative: never by time
-	heartbeat   time.Duration
-	timeout     time.Duration // changed by Run's goroutine only
-	beats       time.Duration // between the JobManager's heartbeats, 0: it sends none; Run's goroutine only
+	// unalignedForced lets barriers overtake on edges with a custom partitioner.
+	unalignedForced bool
+	flushEvery      time.Duration // 0: after every step, negative: never by time
+	heartbeat       time.Duration
+	timeout         time.Duration // changed by Run's goroutine only
+	beats           time.Duration // between the JobManager's heartbeats, 0: it sends none; Run's goroutine only
 }
 
 func newSettings(o Options) (*settings, error) {
@@ -92,6 +94,7 @@ func newSettings(o Options) (*settings, error) {
 		s.uploadPause = uploadPause
 	}
 	s.exactlyOnce = conf.CheckpointingMode.Get(s.conf) == conf.ExactlyOnce
+	s.unalignedForced = conf.CheckpointingUnalignedForced.Get(s.conf)
 	s.flushEvery = conf.ExecutionBufferTimeout.Get(s.conf)
 	if !conf.ExecutionBufferTimeoutEnabled.Get(s.conf) {
 		s.flushEvery = -1

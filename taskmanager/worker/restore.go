@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"goflink/control"
 	"goflink/dataflow"
 	"goflink/hdfsstore"
@@ -24,6 +26,7 @@ import (
 type restored struct {
 	byOperator map[string]dataflow.OperatorRestore
 	handles    []*control.StateHandle // Location is the index
+	inflight   []*control.ChannelState
 	// finished: the task had finished before the checkpoint, with nothing left
 	// to commit. It has no channels, as its peers know (TaskLocation.finished).
 	// One that had processed its data and still holds state runs again: its sinks
@@ -45,18 +48,35 @@ func newRestored(states []*control.OperatorState, n int, dir string) (*restored,
 			if err != nil {
 				return nil, &fatalRestore{fmt.Errorf("state of operator %s: %w", st.OperatorId, err)}
 			}
-			if h.Path != "" && !strings.Contains(h.Path, "://") && !path.IsAbs(h.Path) {
-				if dir == "" {
-					return nil, &fatalRestore{fmt.Errorf("state of operator %s lies in %s, and the deployment names no folder", st.OperatorId, h.Path)}
-				}
-				h = &control.StateHandle{Path: strings.TrimSuffix(dir, "/") + "/" + h.Path, Offset: h.Offset, Length: h.Length, Crc32C: h.Crc32C}
+			if h, err = locate(st, h, dir); err != nil {
+				return nil, err
 			}
 			op.Keyed = append(op.Keyed, state.Handle{Location: strconv.Itoa(len(r.handles)), SnapshotInfo: info})
 			r.handles = append(r.handles, h)
 		}
+		for _, c := range st.Inflight {
+			h, err := locate(st, c.Data, dir)
+			if err != nil {
+				return nil, err
+			}
+			c = proto.CloneOf(c)
+			c.Data = h
+			r.inflight = append(r.inflight, c)
+		}
 		r.byOperator[st.OperatorId] = op
 	}
 	return r, nil
+}
+
+// locate makes a handle's path a full one.
+func locate(st *control.OperatorState, h *control.StateHandle, dir string) (*control.StateHandle, error) {
+	if h.GetPath() == "" || strings.Contains(h.Path, "://") || path.IsAbs(h.Path) {
+		return h, nil
+	}
+	if dir == "" {
+		return nil, &fatalRestore{fmt.Errorf("state of operator %s lies in %s, and the deployment names no folder", st.OperatorId, h.Path)}
+	}
+	return &control.StateHandle{Path: strings.TrimSuffix(dir, "/") + "/" + h.Path, Offset: h.Offset, Length: h.Length, Crc32C: h.Crc32C}, nil
 }
 
 // of is Env.RestoreOf.
@@ -84,7 +104,10 @@ func (o *opener) open(ctx context.Context, h state.Handle) (io.ReadCloser, error
 	if err != nil || i < 0 || i >= len(o.restored.handles) {
 		return nil, internalf("unknown state handle %q", h.Location)
 	}
-	handle := o.restored.handles[i]
+	return o.handle(ctx, o.restored.handles[i])
+}
+
+func (o *opener) handle(ctx context.Context, handle *control.StateHandle) (io.ReadCloser, error) {
 	if handle.Path == "" {
 		if crc32.Checksum(handle.Inline, castagnoli) != handle.Crc32C || int64(len(handle.Inline)) != handle.Length {
 			return nil, &fatalRestore{errors.New("inline state: its checksum does not match: take an older checkpoint")}

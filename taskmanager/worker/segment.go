@@ -28,6 +28,7 @@ type part struct {
 // goes.
 type keyedPart struct {
 	state    *control.OperatorState
+	channel  *control.ChannelState // of records in flight: its handle goes here
 	snapshot state.Snapshot
 }
 
@@ -299,6 +300,12 @@ func (s *segments) acknowledge(p *part, began time.Time) {
 			p.ack.StateBytes += h.Length
 			if h.Path != "" {
 				p.ack.UploadedBytes += h.Length
+			}
+		}
+		for _, c := range st.Inflight {
+			p.ack.StateBytes += c.Data.GetLength()
+			if c.Data.GetPath() != "" {
+				p.ack.UploadedBytes += c.Data.GetLength()
 			}
 		}
 		for _, l := range st.Lists {

@@ -52,6 +52,7 @@ type task struct {
 	restore  *restored
 	flush    atomic.Bool  // the buffer time-out has come
 	hasFlush atomic.Bool  // something is pending while the task waits
+	yield    atomic.Bool  // the gate has something urgent
 	state    atomic.Value // *control.TaskState, last reported
 	told     atomic.Bool  // TaskDrained was reported
 	counts   atomic.Bool  // it has accumulators
@@ -70,6 +71,7 @@ type task struct {
 	aborted    map[int64]bool // checkpoints known to be aborted, above taken
 	taken      int64          // newest checkpoint taken part in
 	postponed  []exchange.Barrier
+	flight     *flight // checkpoint whose records in flight are being gathered
 	stats      stats
 	sincePrint int
 	timer      *time.Timer
@@ -113,6 +115,7 @@ func (t *task) run() {
 		closeErr = countErr
 	}
 	t.wg.Wait()
+	t.dropFlight()
 	if cause == nil {
 		cause = context.Cause(t.ctx) // Env.Go may have failed while we closed
 	}
@@ -183,6 +186,9 @@ func (t *task) live() error {
 		return fmt.Errorf("building the task: %w", err)
 	}
 	if err := t.checkChain(); err != nil {
+		return err
+	}
+	if err := t.preload(); err != nil {
 		return err
 	}
 	t.report(stateInitializing, nil)

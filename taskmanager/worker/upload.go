@@ -99,11 +99,14 @@ func (s *segments) writeParts(seg *segment, f *segmentFile) error {
 	}
 	for _, p := range seg.parts {
 		for _, k := range p.keyed {
-			h, err := f.add(k.snapshot)
+			h, err := f.addPart(p, k)
 			if err != nil {
 				return fmt.Errorf("%s, operator %s: %w", p.task.name, p.task.operatorName(k.state.OperatorId), err)
 			}
-			if h != nil {
+			if k.channel != nil {
+				h.Kind, h.Meta, h.KeyGroupStart, h.KeyGroupEnd = "channel", nil, 0, 0
+				k.channel.Data = h
+			} else if h != nil {
 				k.state.Keyed = append(k.state.Keyed, h)
 			}
 		}
@@ -147,6 +150,18 @@ func (f *segmentFile) add(s state.Snapshot) (*control.StateHandle, error) {
 		h.Inline = bytes.Clone(x.small.Bytes())
 	}
 	return h, nil
+}
+
+// addPart is add. Records in flight go inline only if those of all channels of
+// the task are below the limit together: a task may have thousands of channels.
+func (f *segmentFile) addPart(p *part, k keyedPart) (*control.StateHandle, error) {
+	if k.channel == nil || f.dir == "" || p.ack.PersistedBytes <= int64(f.inline) {
+		return f.add(k.snapshot)
+	}
+	inline := f.inline
+	f.inline = 0
+	defer func() { f.inline = inline }()
+	return f.add(k.snapshot)
 }
 
 func (f *segmentFile) write(p []byte) (int, error) {
