@@ -35,6 +35,10 @@ type Env struct {
 	Open func(ctx context.Context, h Handle) (io.ReadCloser, error)
 	// Now is the processing time that TTLs go by; nil means time.Now.
 	Now func() time.Time
+	// Fetch puts the tables of a native snapshot into a folder that exists, verified, under the names that they had
+	// when they were taken. live tells that they become the task's own store, so that its next snapshots may refer to
+	// them; otherwise they are only read. Required when Restore holds native snapshots.
+	Fetch func(ctx context.Context, h Handle, dir string, live bool) error
 	// Context bounds the restore in OpenKeyed; nil means context.Background().
 	Context context.Context
 }
@@ -60,8 +64,12 @@ type SnapshotInfo struct {
 // SnapshotKind says what form a snapshot has.
 type SnapshotKind uint8
 
-// Canonical is the backend-neutral format, the only one so far; native incremental ones come beside it.
-const Canonical SnapshotKind = 1
+// The kinds: Canonical is the backend-neutral format, one stream of rows. Native is what the store keeps on disk: its
+// tables, which snapshots share as long as they do not change, and a description of them.
+const (
+	Canonical SnapshotKind = 1
+	Native    SnapshotKind = 2
+)
 
 // Snapshot is the asynchronous part of a snapshot. WriteTo may run on any goroutine while the task goes on.
 type Snapshot interface {
@@ -69,6 +77,24 @@ type Snapshot interface {
 	// Release frees what the snapshot holds. It must be called, once WriteTo is no longer running; more than
 	// once is fine.
 	Release()
+}
+
+// NativeSnapshot is a snapshot that hands out the store's files. WriteTo writes the description of them, without the
+// tables; it must come after Link.
+type NativeSnapshot interface {
+	Snapshot
+	// Link writes what was changed since the last snapshot into the store and links its files. It may run on any
+	// goroutine, and should run soon: what the task commits until then is held in memory. It is called once.
+	Link(ctx context.Context) error
+	// Tables are the tables of the store, after Link. They stay until Release.
+	Tables() []TableFile
+}
+
+// TableFile is a table of a store. Tables of one Keyed with the same name have the same content, always.
+type TableFile struct {
+	Name string
+	Path string // on local disk
+	Size int64
 }
 
 // Desc declares a value or list state. Codec may be nil: then it is compiled from V.

@@ -38,6 +38,8 @@ type base[K comparable] struct {
 // tableOps is what is done to tables of any type.
 type tableOps interface {
 	freeze() frozenTable
+	// shares says that the store will have rows of the table, because a native snapshot writes them there.
+	shares()
 	bytes() int64
 	evict(want int64, b ByteBatch) (int64, error)
 	spill(b ByteBatch) error

@@ -103,11 +103,11 @@ func (t *table[K, M, V]) evict(want int64, b ByteBatch) (freed int64, err error)
 
 // writeBack puts what the store lacks of an entry into the batch.
 func (t *table[K, M, V]) writeBack(slot uint32, b ByteBatch) error {
-	e := t.read(slot)
+	e, flags := t.read(slot), t.flags(slot)
 	switch {
-	case e.flags&flagDirty == 0, e.flags&flagAbsent != 0 && e.flags&flagNew != 0:
+	case flags&flagDirty == 0, flags&flagAbsent != 0 && flags&flagNew != 0:
 		return nil
-	case e.flags&flagAbsent != 0:
+	case flags&flagAbsent != 0:
 		return b.Delete(t.rowKey(e))
 	}
 	t.stored = true
@@ -138,7 +138,7 @@ func (t *table[K, M, V]) spill(b ByteBatch) error {
 func (t *table[K, M, V]) clean() {
 	b := t.env.batch
 	for slot, ok := t.chain.first(t.env.key, t.env.ns); ok; slot, ok = t.chain.after(slot) {
-		if t.read(slot).flags&flagDirty == 0 {
+		if t.flags(slot)&flagDirty == 0 {
 			continue
 		}
 		if err := t.writeBack(slot, b); err != nil {
@@ -182,6 +182,13 @@ const pointDeletes = 32
 func (t *table[K, M, V]) deletePrefix() {
 	start, end := t.prefix()
 	b := t.env.batch
+	if t.env.clock.native > t.env.clock.drained.Load() { // rows that are still to come from a snapshot must go too
+		if err := b.DeleteRange(start, end); err != nil {
+			t.env.fail(t.meta.wrap("clear", err))
+		}
+		t.env.commit(t.meta)
+		return
+	}
 	it, err := t.env.store.Iter(start, end)
 	if err != nil {
 		t.env.fail(t.meta.wrap("clear", err))

@@ -10,6 +10,11 @@ import (
 type clock struct {
 	epoch uint64 // current; starts at 1, owned by the task
 
+	// native is the latest epoch that a native snapshot ended, 0 before the first; owned by the task. drained is the
+	// latest one whose changed entries are all in the store.
+	native  uint64
+	drained atomic.Uint64
+
 	// frozen is the latest epoch that a running snapshot ended, 0 when none runs. The task reads it only when it
 	// first touches something of an older epoch.
 	frozen atomic.Uint64

@@ -9,7 +9,8 @@
 //
 // A snapshot has a synchronous part on the task's goroutine, which freezes the pages in O(number of pages) and
 // takes a snapshot of the store, and an asynchronous part, Snapshot.WriteTo, which any goroutine may run while
-// the task goes on. It starts no goroutines of its own. The only lock (Keyed.mu) guards the list of running
+// the task goes on. It starts no goroutines of its own. A native snapshot (SnapshotNative) does not read the store but
+// lets it write what was frozen, and hands out its files; meanwhile the store keeps what the task commits above them. The only lock (Keyed.mu) guards the list of running
 // snapshots; the record path takes none.
 //
 // Invariants, cited in the code:
@@ -19,6 +20,10 @@
 //	                snapshot can still see it.
 //	one-row         a row is in the store or dirty in its table or both, and the table is right; a snapshot is the
 //	                store's snapshot overlaid by the dirty entries of the frozen pages.
+//	drained         what was dirty in a page that a native snapshot froze is in the store once that snapshot's changes
+//	                are (clock.drained), and may come there at any time before: until then nothing of it counts as new.
+//	cut             the files of a native snapshot hold what the store and the dirty entries held at the barrier, and
+//	                nothing that was committed later.
 //	group-order     canonical snapshots hold rows by ascending key group, so that a range of them is a range of bytes.
 //	verify-first    no byte of a snapshot is interpreted before its checksum was compared.
 //

@@ -76,8 +76,45 @@ func (s *slots[K, M, V]) thaw(i uint32) *page[K, M, V] {
 		pg = &fresh
 		s.pages[i] = pg
 	}
+	if pg.epoch <= s.clock.native {
+		s.settle(pg)
+	}
 	pg.epoch = s.clock.epoch
 	return pg
+}
+
+// settle brings the flags of a page up to date that a native snapshot has frozen (drained).
+func (s *slots[K, M, V]) settle(pg *page[K, M, V]) {
+	drained := s.clock.drained.Load()
+	for i := range pg.entries {
+		e := &pg.entries[i]
+		e.flags = afterDrain(e.flags, pg.epoch <= drained)
+	}
+}
+
+// afterDrain returns the flags of an entry of a page that a native snapshot has frozen: what was dirty then is, or
+// will be, in the store.
+func afterDrain(flags uint8, drained bool) uint8 {
+	switch {
+	case flags&flagDirty == 0:
+		return flags
+	case !drained:
+		return flags &^ flagNew
+	case flags&flagAbsent != 0:
+		return flags&^flagDirty | flagNew
+	default:
+		return flags &^ (flagDirty | flagNew)
+	}
+}
+
+// flags returns the flags of a slot as they are now; those in the page may not know yet what was drained.
+func (s *slots[K, M, V]) flags(slot uint32) uint8 {
+	pg := s.pages[slot>>pageShift]
+	flags := pg.entries[slot&pageMask].flags
+	if pg.epoch > s.clock.native {
+		return flags
+	}
+	return afterDrain(flags, pg.epoch <= s.clock.drained.Load())
 }
 
 // take returns an unused slot and its entry for writing.

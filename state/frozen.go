@@ -11,22 +11,29 @@ type frozenTable interface {
 
 // frozen is a table's frozen pages (frozen-pages). Of the table it uses only what never changes: codecs and layout.
 type frozen[K, M comparable, V any] struct {
-	t      *table[K, M, V]
-	pages  []*page[K, M, V]
-	dirty  bool // only the dirty entries count, because the store has the others
-	groups Range
-	starts []uint32 // of each group's slots in order, and their end
-	order  []uint32
+	t     *table[K, M, V]
+	pages []*page[K, M, V]
+	dirty bool // only the dirty entries count, because the store has the others
+	// drained is up to which epoch dirty entries do not count either: a native snapshot has written them.
+	drained uint64
+	groups  Range
+	starts  []uint32 // of each group's slots in order, and their end
+	order   []uint32
 
 	address, val []byte
 }
 
 func (t *table[K, M, V]) freeze() frozenTable {
-	return &frozen[K, M, V]{t: t, pages: t.slots.freeze(), dirty: t.env.store != nil}
+	return &frozen[K, M, V]{t: t, pages: t.slots.freeze(), dirty: t.env.store != nil, drained: t.clock.drained.Load()}
 }
+
+func (t *table[K, M, V]) shares() { t.stored = t.stored || t.live > 0 }
 
 func (f *frozen[K, M, V]) each(visit func(slot uint32, e *entry[K, M, V])) {
 	for i, pg := range f.pages {
+		if f.dirty && pg.epoch <= f.drained {
+			continue
+		}
 		for j := range pg.entries {
 			e := &pg.entries[j]
 			if e.flags&flagUsed == 0 || f.dirty && e.flags&flagDirty == 0 || !f.groups.Contains(int(e.group)) {

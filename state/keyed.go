@@ -33,16 +33,20 @@ func OpenKeyed[K comparable](env Env, key codec.KeyCodec[K]) (*Keyed[K], error) 
 	if env.Now != nil {
 		k.b.now = func() int64 { return env.Now().UnixMilli() }
 	}
-	if env.Kind != Heap {
-		if err := k.openStore(env); err != nil {
-			return nil, err
-		}
-	}
 	ctx := env.Context
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	if err := k.restore(ctx, env); err != nil {
+	natives, err := k.natives(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	if env.Kind != Heap {
+		if natives, err = k.openStore(ctx, env, natives); err != nil {
+			return nil, err
+		}
+	}
+	if err := k.restore(ctx, env, natives); err != nil {
 		return nil, errors.Join(err, k.Close())
 	}
 	return k, nil
@@ -64,27 +68,39 @@ func (e *Env) validate() error {
 }
 
 // openStore divides the budget: half for the entries in front of the store, because a hit there costs nothing, and
-// half for the store's write buffers and block cache.
-func (k *Keyed[K]) openStore(env Env) error {
+// half for the store's write buffers and block cache. A store of native snapshots is made of the largest one's files;
+// what is left of them is returned.
+func (k *Keyed[K]) openStore(ctx context.Context, env Env, natives []native) ([]native, error) {
 	budget := env.MemoryBudget
 	if budget == 0 {
 		budget = DefaultMemoryBudget
 	}
 	if err := os.MkdirAll(env.Dir, 0o700); err != nil {
-		return fmt.Errorf("state: scratch folder: %w", err)
+		return nil, fmt.Errorf("state: scratch folder: %w", err)
 	}
 	dir, err := os.MkdirTemp(env.Dir, "keyed-")
 	if err != nil {
-		return fmt.Errorf("state: scratch folder: %w", err)
+		return nil, fmt.Errorf("state: scratch folder: %w", err)
 	}
 	k.dir = dir
 	k.b.budget = budget / 2
-	k.b.store, err = openStore(env.Kind, StoreOptions{Dir: filepath.Join(dir, "db"), MemoryBudget: budget - budget/2})
+	o := StoreOptions{Dir: filepath.Join(dir, "db"), MemoryBudget: budget - budget/2}
+	if i := seed(natives, env.Range); i >= 0 {
+		if err = k.grow(ctx, env, &natives[i], o); err != nil {
+			err = fmt.Errorf("state: restore from %q: %w", natives[i].h.Location, err)
+		}
+		natives = append(natives[:i:i], natives[i+1:]...)
+	} else if k.b.store, err = openStore(env.Kind, o); err != nil {
+		err = fmt.Errorf("state: open %s: %w", env.Kind, err)
+	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("state: open %s: %w", env.Kind, err), os.RemoveAll(dir))
+		if k.b.store != nil {
+			err = errors.Join(err, k.b.store.Close())
+		}
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	k.b.batch = k.b.store.NewBatch()
-	return nil
+	return natives, nil
 }
 
 // SetKey makes key the current key. The namespace stays.

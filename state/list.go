@@ -13,7 +13,8 @@ import (
 const maxChunk = 1024
 
 // chunk is a numbered run of a list's elements. On the heap a list is one chunk; in front of a store the table
-// holds the last chunk, which is never in the store, and the store the ones before it.
+// holds the last chunk, and the store the ones before it; if a native snapshot wrote the last one there too, it is the
+// table's that counts.
 type chunk[E any] struct {
 	number uint64
 	items  []E
@@ -163,13 +164,17 @@ func (s *listState[K, V]) seal(e *entry[K, unit, chunk[V]], slot uint32) {
 
 func (s *listState[K, V]) Each(f func(v V) bool) {
 	// The last chunk is taken first: f may cause it to be written to the store, behind the iterator's back.
-	var last []V
-	if slot, ok := s.t.find(unit{}); ok {
-		last = s.t.value(slot).items
+	var last chunk[V]
+	slot, held := s.t.find(unit{})
+	if held {
+		last = s.t.value(slot)
 	}
 	more := true
 	if s.t.stored {
-		s.t.eachRow(func(_, val []byte) (bool, error) {
+		s.t.eachRow(func(rest, val []byte) (bool, error) {
+			if held && len(rest) == 8 && binary.BigEndian.Uint64(rest) == last.number {
+				return more, nil
+			}
 			var c chunk[V]
 			n, err := s.t.codec.Decode(val, &c)
 			if err == nil && n != len(val) {
@@ -181,8 +186,8 @@ func (s *listState[K, V]) Each(f func(v V) bool) {
 			return more, err
 		})
 	}
-	for i := 0; i < len(last) && more; i++ {
-		more = f(last[i])
+	for i := 0; i < len(last.items) && more; i++ {
+		more = f(last.items[i])
 	}
 }
 

@@ -66,11 +66,11 @@ func (m *model) clone() *model {
 	return c
 }
 
-// anyTimer returns the first timer at or behind tm, or tm.
-func (m *model) anyTimer(tm timer) timer {
+// anyTimer returns the first timer at or behind tm whose key is owned, or tm.
+func (m *model) anyTimer(tm timer, owns func(key string) bool) timer {
 	found := tm
 	for other := range m.timers {
-		if !other.less(tm) && (found == tm || other.less(found)) {
+		if owns(other.key) && !other.less(tm) && (found == tm || other.less(found)) {
 			found = other
 		}
 	}
@@ -274,7 +274,7 @@ func (x *task) stepTimer(m *model, rng *rand.Rand, a at) {
 		limit := rng.Int64N(3000) - 5000
 		x.fire(m, limit, tm.proc)
 	case rng.IntN(4) == 0:
-		tm = m.anyTimer(tm)
+		tm = m.anyTimer(tm, x.owns)
 		x.move(tm.at)
 		if tm.proc {
 			x.timers.DeleteProc(tm.ts)

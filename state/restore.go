@@ -8,7 +8,12 @@ import (
 
 // restore reads the rows of this subtask's key groups from all handles: into the store, or encoded as they are
 // until the state is declared.
-func (k *Keyed[K]) restore(ctx context.Context, env Env) error {
+func (k *Keyed[K]) restore(ctx context.Context, env Env, natives []native) error {
+	for i := range natives {
+		if err := k.merge(ctx, env, &natives[i]); err != nil {
+			return fmt.Errorf("state: restore from %q: %w", natives[i].h.Location, err)
+		}
+	}
 	for _, h := range env.Restore {
 		if err := k.restoreHandle(ctx, env, h); err != nil {
 			return fmt.Errorf("state: restore from %q: %w", h.Location, err)
@@ -18,6 +23,9 @@ func (k *Keyed[K]) restore(ctx context.Context, env Env) error {
 }
 
 func (k *Keyed[K]) restoreHandle(ctx context.Context, env Env, h Handle) (err error) {
+	if h.Kind == Native {
+		return nil // taken care of
+	}
 	if h.Kind != Canonical && h.Kind != 0 {
 		return fmt.Errorf("snapshot of unknown kind %d; was it written by a newer release?", h.Kind)
 	}
@@ -31,11 +39,8 @@ func (k *Keyed[K]) restoreHandle(ctx context.Context, env Env, h Handle) (err er
 	defer func() { err = errors.Join(err, rc.Close()) }()
 	var states []*restored
 	start := func(head *header) error {
-		if head.maxPar != k.b.maxPar {
-			return fmt.Errorf("%w: it was written with the max parallelism %d and cannot be restored with %d; set the operator's max parallelism to %d", ErrIncompatible, head.maxPar, k.b.maxPar, head.maxPar)
-		}
-		if !head.key.Equal(k.b.codec.Schema()) {
-			return fmt.Errorf("%w: the type of the key changed:\n%s", ErrIncompatible, head.key.Diff(k.b.codec.Schema()))
+		if err := k.fits(head); err != nil {
+			return err
 		}
 		var err error
 		states, err = k.adopt(head.states)

@@ -25,25 +25,24 @@ func (k *Keyed[K]) Snapshot(checkpointID int64) (Snapshot, error) {
 			return nil, fmt.Errorf("state: snapshot of the store: %w", err)
 		}
 	}
-	for _, st := range k.states {
-		meta := *st.meta
-		var t frozenTable = &frozenRaw{raw: st.rows}
-		if st.table != nil {
-			t = st.table.freeze()
-		} else if st.known {
-			meta.Value = st.old
-		}
-		s.head.states = append(s.head.states, &meta)
-		s.tables = append(s.tables, t)
-		if f := st.age.snapshotFilter(); f != nil {
-			if s.live == nil {
-				s.live = map[uint16]rowFilter{}
-			}
-			s.live[meta.ID] = f
-		}
-	}
+	s.tables = k.freeze(&s.head)
+	s.live = k.snapshotFilters()
 	s.epoch = k.b.clock.tick()
 	return s, nil
+}
+
+// snapshotFilters are what TTLs leave out of a canonical snapshot, by the states' ids; nil when nothing.
+func (k *Keyed[K]) snapshotFilters() map[uint16]rowFilter {
+	var live map[uint16]rowFilter
+	for _, st := range k.states {
+		if f := st.age.snapshotFilter(); f != nil {
+			if live == nil {
+				live = map[uint16]rowFilter{}
+			}
+			live[st.meta.ID] = f
+		}
+	}
+	return live
 }
 
 // snapshot is the asynchronous part.

@@ -18,6 +18,30 @@ type ByteStore interface {
 	Close() error
 }
 
+// FileStore is a ByteStore whose content can be handed out as files, for native snapshots.
+//
+// A snapshot is taken in a window: Hold opens it on the task's goroutine; until Resume, which any goroutine calls
+// once, what the task commits is kept above the files, where only the task sees it. Within the window another
+// goroutine writes through Below and calls Link.
+type FileStore interface {
+	ByteStore
+	// Hold opens a window. It waits until an earlier one is over and what it held is written.
+	Hold() error
+	// Below makes a batch that writes below what is held. It is used within a window by one goroutine.
+	Below() ByteBatch
+	// Link makes dir, which must be on the same file system and not exist, a copy of the store without what is held,
+	// by hard links. Tables in it have names that end in ".sst"; a table's name is never used again by the store for
+	// another content.
+	Link(dir string) error
+	// Resume closes the window and writes what was held; it returns when all is written.
+	Resume()
+	// Clip removes all rows outside [start, end), without rewriting others.
+	Clip(start, end []byte) error
+	// Ingest adds rows, which emit is called with in the order of their keys and none of which may be there yet; dir
+	// is for files under way.
+	Ingest(dir string, rows func(emit func(key, val []byte) error) error) error
+}
+
 // ByteIter iterates in key order. It starts before the first entry. Key and Value are good until the next call.
 type ByteIter interface {
 	Next() bool
@@ -47,6 +71,8 @@ type ByteSnapshot interface {
 type StoreOptions struct {
 	Dir          string // a folder of its own, made and removed by the store
 	MemoryBudget int64  // bytes for write buffers and blocks
+	Existing     bool   // open the files in Dir (of a native snapshot) instead of an empty store
+	ReadOnly     bool   // only Iter and Get are used
 }
 
 // StoreFactory opens a ByteStore.

@@ -224,7 +224,7 @@ func (t *table[K, M, V]) remove(mk M) {
 }
 
 func (t *table[K, M, V]) removeSlot(slot uint32) {
-	if t.env.store == nil || t.read(slot).flags&flagNew != 0 {
+	if t.env.store == nil || t.flags(slot)&flagNew != 0 {
 		t.drop(slot)
 		return
 	}

@@ -81,8 +81,8 @@ func (q *timerQueue[K]) delete(ts int64) {
 
 // discard removes a timer that is in memory.
 func (q *timerQueue[K]) discard(slot uint32) {
-	if e := q.t.read(slot); e.flags&flagNew == 0 {
-		q.horizon.deleteRow(e)
+	if q.t.flags(slot)&flagNew == 0 {
+		q.horizon.deleteRow(q.t.read(slot))
 	}
 	q.t.drop(slot)
 }

@@ -3,7 +3,8 @@
 //
 // A store is a database of its own in a scratch folder, written without a log: what outlives the task is in
 // snapshots only. Pebble's goroutines are started by Open and ended by Close; Close also fails when a snapshot or
-// iterator was left open. The lock guards the process-wide cache only.
+// iterator was left open. There are two locks: one guards the process-wide cache, hold.mu what a native snapshot keeps
+// above the database (hold.go); neither is held while the other is taken or the database is written.
 package pebblestate
 
 import (
@@ -17,6 +18,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"goflink/state"
 )
@@ -34,6 +36,9 @@ const (
 	minMemTable = 256 << 10
 	// minCache is what a store gets at least beside its write buffers, or it would read each block from disk.
 	minCache = 1 << 20
+	// maxManifest is when pebble begins a new list of its files: every native snapshot copies the list whole, so the
+	// default of 128 MiB would be more than many states.
+	maxManifest = 256 << 10
 )
 
 // shared is the cache of all stores of the process, if there is one.
@@ -70,25 +75,33 @@ func cacheFor(budget int64) *pebble.Cache {
 
 // Store is a state.ByteStore on pebble.
 type Store struct {
-	db *pebble.DB
-	bg atomic.Pointer[error] // first error of a flush or compaction
+	db   *pebble.DB
+	opts *pebble.Options
+	bg   atomic.Pointer[error] // first error of a flush or compaction
+	hold hold
 }
 
-// Open opens an empty database in o.Dir, whose content it removes.
+// Open opens a database in o.Dir: an empty one, unless o.Existing says that its files are there.
 func Open(o state.StoreOptions) (*Store, error) {
-	if err := os.RemoveAll(o.Dir); err != nil {
-		return nil, err
+	if !o.Existing {
+		if err := os.RemoveAll(o.Dir); err != nil {
+			return nil, err
+		}
 	}
 	s := &Store{}
+	s.hold.init(o.MemoryBudget)
 	memTable := min(maxMemTable, max(minMemTable, o.MemoryBudget/4))
 	cache := cacheFor(max(o.MemoryBudget, 2*memTable+minCache))
 	defer cache.Unref() // the database holds its own reference
 	opts := &pebble.Options{
+		FS:                          scratchFS{vfs.Default},
 		Cache:                       cache,
 		DisableWAL:                  true,
 		MemTableSize:                uint64(memTable),
 		MemTableStopWritesThreshold: 2, // one is written while the other fills
 		MaxOpenFiles:                500,
+		MaxManifestFileSize:         maxManifest,
+		ReadOnly:                    o.ReadOnly,
 		FormatMajorVersion:          pebble.FormatNewest,
 		Logger:                      logger{slog.Default()},
 		EventListener:               &pebble.EventListener{BackgroundError: func(err error) { s.bg.CompareAndSwap(nil, &err) }},
@@ -96,11 +109,12 @@ func Open(o state.StoreOptions) (*Store, error) {
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most misses of a cold key then read no block
 	}
+	opts.EnsureDefaults()
 	db, err := pebble.Open(o.Dir, opts)
 	if err != nil {
 		return nil, err
 	}
-	s.db = db
+	s.db, s.opts = db, opts
 	return s, nil
 }
 
@@ -114,7 +128,7 @@ func (s *Store) failed() error {
 
 // Get implements state.ByteStore.
 func (s *Store) Get(key, dst []byte) ([]byte, bool, error) {
-	v, closer, err := s.db.Get(key)
+	v, closer, err := s.reader().Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return dst, false, nil
 	}
@@ -126,13 +140,22 @@ func (s *Store) Get(key, dst []byte) ([]byte, bool, error) {
 }
 
 // Iter implements state.ByteStore.
-func (s *Store) Iter(start, end []byte) (state.ByteIter, error) { return iterate(s.db, start, end) }
+func (s *Store) Iter(start, end []byte) (state.ByteIter, error) {
+	from := s.reader()
+	it, err := iterate(from, start, end)
+	if err == nil && from != pebble.Reader(s.db) {
+		s.hold.iters++
+		it.done = func() { s.hold.iters-- }
+	}
+	return it, err
+}
 
 // NewBatch implements state.ByteStore.
 func (s *Store) NewBatch() state.ByteBatch { return &batch{s: s, b: s.db.NewBatch()} }
 
 // Snapshot implements state.ByteStore.
 func (s *Store) Snapshot() (state.ByteSnapshot, error) {
+	s.hold.settle()
 	if err := s.failed(); err != nil {
 		return nil, err
 	}
@@ -140,7 +163,10 @@ func (s *Store) Snapshot() (state.ByteSnapshot, error) {
 }
 
 // Close implements state.ByteStore; the folder is the caller's to remove.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	s.hold.settle()
+	return s.db.Close()
+}
 
 type snapshot struct{ s *pebble.Snapshot }
 
@@ -153,9 +179,10 @@ type iter struct {
 	it      *pebble.Iterator
 	started bool
 	err     error
+	done    func() // called by Close, if there
 }
 
-func iterate(r pebble.Reader, start, end []byte) (state.ByteIter, error) {
+func iterate(r pebble.Reader, start, end []byte) (*iter, error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: bytes.Clone(start), UpperBound: bytes.Clone(end)})
 	if err != nil {
 		return nil, err
@@ -181,12 +208,19 @@ func (i *iter) Value() []byte {
 	return v
 }
 
-func (i *iter) Close() error { return errors.Join(i.err, i.it.Close()) }
+func (i *iter) Close() error {
+	err := errors.Join(i.err, i.it.Close())
+	if i.done != nil {
+		i.done()
+	}
+	return err
+}
 
 type batch struct {
-	s *Store
-	b *pebble.Batch
-	n int
+	s     *Store
+	b     *pebble.Batch
+	n     int
+	below bool // it writes below what is held
 }
 
 func (b *batch) Set(key, value []byte) error {
@@ -213,10 +247,15 @@ func (b *batch) Commit() error {
 	if b.n == 0 {
 		return nil
 	}
+	b.n = 0
+	if !b.below {
+		var err error
+		b.b, err = b.s.hold.commit(b.s.db, b.b)
+		return err
+	}
 	if err := b.b.Commit(pebble.NoSync); err != nil {
 		return err
 	}
-	b.n = 0
 	if err := b.b.Close(); err != nil {
 		return err
 	}
