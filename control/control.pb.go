@@ -2640,8 +2640,9 @@ type StateHandle struct {
 	KeyGroupStart int32                  `protobuf:"varint,5,opt,name=key_group_start,json=keyGroupStart,proto3" json:"key_group_start,omitempty"`
 	KeyGroupEnd   int32                  `protobuf:"varint,6,opt,name=key_group_end,json=keyGroupEnd,proto3" json:"key_group_end,omitempty"` // inclusive, as in Flink
 	Crc32C        uint32                 `protobuf:"varint,7,opt,name=crc32c,proto3" json:"crc32c,omitempty"`
-	Kind          string                 `protobuf:"bytes,8,opt,name=kind,proto3" json:"kind,omitempty"` // canonical
-	Meta          []byte                 `protobuf:"bytes,9,opt,name=meta,proto3" json:"meta,omitempty"` // state.SnapshotInfo, encoded
+	Kind          string                 `protobuf:"bytes,8,opt,name=kind,proto3" json:"kind,omitempty"`      // canonical, native
+	Meta          []byte                 `protobuf:"bytes,9,opt,name=meta,proto3" json:"meta,omitempty"`      // state.SnapshotInfo, encoded
+	Tables        []*StateFile           `protobuf:"bytes,20,rep,name=tables,proto3" json:"tables,omitempty"` // of a native snapshot; the handle's own bytes describe them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2739,6 +2740,99 @@ func (x *StateHandle) GetMeta() []byte {
 	return nil
 }
 
+func (x *StateHandle) GetTables() []*StateFile {
+	if x != nil {
+		return x.Tables
+	}
+	return nil
+}
+
+// StateFile is a table of a state store: an extent of a file, which several
+// checkpoints may share.
+type StateFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // in the store
+	Path          string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"` // relative to the checkpoint's folder, or a full URI
+	Offset        int64                  `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	Length        int64                  `protobuf:"varint,4,opt,name=length,proto3" json:"length,omitempty"`
+	Crc32C        uint32                 `protobuf:"varint,5,opt,name=crc32c,proto3" json:"crc32c,omitempty"`
+	FileLength    int64                  `protobuf:"varint,6,opt,name=file_length,json=fileLength,proto3" json:"file_length,omitempty"` // of the whole file at path
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StateFile) Reset() {
+	*x = StateFile{}
+	mi := &file_control_control_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StateFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StateFile) ProtoMessage() {}
+
+func (x *StateFile) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StateFile.ProtoReflect.Descriptor instead.
+func (*StateFile) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *StateFile) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *StateFile) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *StateFile) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *StateFile) GetLength() int64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *StateFile) GetCrc32C() uint32 {
+	if x != nil {
+		return x.Crc32C
+	}
+	return 0
+}
+
+func (x *StateFile) GetFileLength() int64 {
+	if x != nil {
+		return x.FileLength
+	}
+	return 0
+}
+
 type ListState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -2751,7 +2845,7 @@ type ListState struct {
 
 func (x *ListState) Reset() {
 	*x = ListState{}
-	mi := &file_control_control_proto_msgTypes[30]
+	mi := &file_control_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2763,7 +2857,7 @@ func (x *ListState) String() string {
 func (*ListState) ProtoMessage() {}
 
 func (x *ListState) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[30]
+	mi := &file_control_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2776,7 +2870,7 @@ func (x *ListState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListState.ProtoReflect.Descriptor instead.
 func (*ListState) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{30}
+	return file_control_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListState) GetName() string {
@@ -2819,7 +2913,7 @@ type SplitRequest struct {
 
 func (x *SplitRequest) Reset() {
 	*x = SplitRequest{}
-	mi := &file_control_control_proto_msgTypes[31]
+	mi := &file_control_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2831,7 +2925,7 @@ func (x *SplitRequest) String() string {
 func (*SplitRequest) ProtoMessage() {}
 
 func (x *SplitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[31]
+	mi := &file_control_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2844,7 +2938,7 @@ func (x *SplitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitRequest.ProtoReflect.Descriptor instead.
 func (*SplitRequest) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{31}
+	return file_control_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SplitRequest) GetOperatorId() string {
@@ -2887,7 +2981,7 @@ type SourceEvent struct {
 
 func (x *SourceEvent) Reset() {
 	*x = SourceEvent{}
-	mi := &file_control_control_proto_msgTypes[32]
+	mi := &file_control_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2899,7 +2993,7 @@ func (x *SourceEvent) String() string {
 func (*SourceEvent) ProtoMessage() {}
 
 func (x *SourceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[32]
+	mi := &file_control_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2912,7 +3006,7 @@ func (x *SourceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceEvent.ProtoReflect.Descriptor instead.
 func (*SourceEvent) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{32}
+	return file_control_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SourceEvent) GetOperatorId() string {
@@ -2952,7 +3046,7 @@ type TaskDrained struct {
 
 func (x *TaskDrained) Reset() {
 	*x = TaskDrained{}
-	mi := &file_control_control_proto_msgTypes[33]
+	mi := &file_control_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2964,7 +3058,7 @@ func (x *TaskDrained) String() string {
 func (*TaskDrained) ProtoMessage() {}
 
 func (x *TaskDrained) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[33]
+	mi := &file_control_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2977,7 +3071,7 @@ func (x *TaskDrained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDrained.ProtoReflect.Descriptor instead.
 func (*TaskDrained) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{33}
+	return file_control_control_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TaskDrained) GetTask() *Task {
@@ -2997,7 +3091,7 @@ type CommitDone struct {
 
 func (x *CommitDone) Reset() {
 	*x = CommitDone{}
-	mi := &file_control_control_proto_msgTypes[34]
+	mi := &file_control_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3009,7 +3103,7 @@ func (x *CommitDone) String() string {
 func (*CommitDone) ProtoMessage() {}
 
 func (x *CommitDone) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[34]
+	mi := &file_control_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3022,7 +3116,7 @@ func (x *CommitDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitDone.ProtoReflect.Descriptor instead.
 func (*CommitDone) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{34}
+	return file_control_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CommitDone) GetTask() *Task {
@@ -3063,7 +3157,7 @@ type WorkerCommand struct {
 
 func (x *WorkerCommand) Reset() {
 	*x = WorkerCommand{}
-	mi := &file_control_control_proto_msgTypes[35]
+	mi := &file_control_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3075,7 +3169,7 @@ func (x *WorkerCommand) String() string {
 func (*WorkerCommand) ProtoMessage() {}
 
 func (x *WorkerCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[35]
+	mi := &file_control_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3088,7 +3182,7 @@ func (x *WorkerCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerCommand.ProtoReflect.Descriptor instead.
 func (*WorkerCommand) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{35}
+	return file_control_control_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *WorkerCommand) GetCommand() isWorkerCommand_Command {
@@ -3305,7 +3399,7 @@ type PublishIdle struct {
 
 func (x *PublishIdle) Reset() {
 	*x = PublishIdle{}
-	mi := &file_control_control_proto_msgTypes[36]
+	mi := &file_control_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3317,7 +3411,7 @@ func (x *PublishIdle) String() string {
 func (*PublishIdle) ProtoMessage() {}
 
 func (x *PublishIdle) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[36]
+	mi := &file_control_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3330,7 +3424,7 @@ func (x *PublishIdle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishIdle.ProtoReflect.Descriptor instead.
 func (*PublishIdle) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{36}
+	return file_control_control_proto_rawDescGZIP(), []int{37}
 }
 
 type WorkerRegistered struct {
@@ -3346,7 +3440,7 @@ type WorkerRegistered struct {
 
 func (x *WorkerRegistered) Reset() {
 	*x = WorkerRegistered{}
-	mi := &file_control_control_proto_msgTypes[37]
+	mi := &file_control_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3358,7 +3452,7 @@ func (x *WorkerRegistered) String() string {
 func (*WorkerRegistered) ProtoMessage() {}
 
 func (x *WorkerRegistered) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[37]
+	mi := &file_control_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3371,7 +3465,7 @@ func (x *WorkerRegistered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerRegistered.ProtoReflect.Descriptor instead.
 func (*WorkerRegistered) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{37}
+	return file_control_control_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WorkerRegistered) GetRefused() string {
@@ -3422,7 +3516,7 @@ type DeployTasks struct {
 
 func (x *DeployTasks) Reset() {
 	*x = DeployTasks{}
-	mi := &file_control_control_proto_msgTypes[38]
+	mi := &file_control_control_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3434,7 +3528,7 @@ func (x *DeployTasks) String() string {
 func (*DeployTasks) ProtoMessage() {}
 
 func (x *DeployTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[38]
+	mi := &file_control_control_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3447,7 +3541,7 @@ func (x *DeployTasks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeployTasks.ProtoReflect.Descriptor instead.
 func (*DeployTasks) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{38}
+	return file_control_control_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *DeployTasks) GetAttempt() int32 {
@@ -3497,7 +3591,7 @@ type TaskDeployment struct {
 
 func (x *TaskDeployment) Reset() {
 	*x = TaskDeployment{}
-	mi := &file_control_control_proto_msgTypes[39]
+	mi := &file_control_control_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3509,7 +3603,7 @@ func (x *TaskDeployment) String() string {
 func (*TaskDeployment) ProtoMessage() {}
 
 func (x *TaskDeployment) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[39]
+	mi := &file_control_control_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3522,7 +3616,7 @@ func (x *TaskDeployment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDeployment.ProtoReflect.Descriptor instead.
 func (*TaskDeployment) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{39}
+	return file_control_control_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TaskDeployment) GetTask() *Task {
@@ -3567,7 +3661,7 @@ type TaskLocation struct {
 
 func (x *TaskLocation) Reset() {
 	*x = TaskLocation{}
-	mi := &file_control_control_proto_msgTypes[40]
+	mi := &file_control_control_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3579,7 +3673,7 @@ func (x *TaskLocation) String() string {
 func (*TaskLocation) ProtoMessage() {}
 
 func (x *TaskLocation) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[40]
+	mi := &file_control_control_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3592,7 +3686,7 @@ func (x *TaskLocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskLocation.ProtoReflect.Descriptor instead.
 func (*TaskLocation) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{40}
+	return file_control_control_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *TaskLocation) GetVertexId() string {
@@ -3646,7 +3740,7 @@ type StartTasks struct {
 
 func (x *StartTasks) Reset() {
 	*x = StartTasks{}
-	mi := &file_control_control_proto_msgTypes[41]
+	mi := &file_control_control_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3658,7 +3752,7 @@ func (x *StartTasks) String() string {
 func (*StartTasks) ProtoMessage() {}
 
 func (x *StartTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[41]
+	mi := &file_control_control_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3671,7 +3765,7 @@ func (x *StartTasks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartTasks.ProtoReflect.Descriptor instead.
 func (*StartTasks) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{41}
+	return file_control_control_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *StartTasks) GetAttempt() int32 {
@@ -3693,7 +3787,7 @@ type CancelTasks struct {
 
 func (x *CancelTasks) Reset() {
 	*x = CancelTasks{}
-	mi := &file_control_control_proto_msgTypes[42]
+	mi := &file_control_control_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3705,7 +3799,7 @@ func (x *CancelTasks) String() string {
 func (*CancelTasks) ProtoMessage() {}
 
 func (x *CancelTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[42]
+	mi := &file_control_control_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3718,7 +3812,7 @@ func (x *CancelTasks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTasks.ProtoReflect.Descriptor instead.
 func (*CancelTasks) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{42}
+	return file_control_control_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *CancelTasks) GetAttempt() int32 {
@@ -3761,13 +3855,14 @@ type TriggerCheckpoint struct {
 	Epoch            int32                  `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Unaligned        bool                   `protobuf:"varint,9,opt,name=unaligned,proto3" json:"unaligned,omitempty"`                                          // barriers overtake records …
 	AlignedTimeoutMs int64                  `protobuf:"varint,10,opt,name=aligned_timeout_ms,json=alignedTimeoutMs,proto3" json:"aligned_timeout_ms,omitempty"` // … once the checkpoint is older than this
+	Base             int64                  `protobuf:"varint,20,opt,name=base,proto3" json:"base,omitempty"`                                                   // completed checkpoint whose tables may be referred to; 0: none
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *TriggerCheckpoint) Reset() {
 	*x = TriggerCheckpoint{}
-	mi := &file_control_control_proto_msgTypes[43]
+	mi := &file_control_control_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3779,7 +3874,7 @@ func (x *TriggerCheckpoint) String() string {
 func (*TriggerCheckpoint) ProtoMessage() {}
 
 func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[43]
+	mi := &file_control_control_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3792,7 +3887,7 @@ func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerCheckpoint.ProtoReflect.Descriptor instead.
 func (*TriggerCheckpoint) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{43}
+	return file_control_control_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TriggerCheckpoint) GetCheckpointId() int64 {
@@ -3865,6 +3960,13 @@ func (x *TriggerCheckpoint) GetAlignedTimeoutMs() int64 {
 	return 0
 }
 
+func (x *TriggerCheckpoint) GetBase() int64 {
+	if x != nil {
+		return x.Base
+	}
+	return 0
+}
+
 type CheckpointComplete struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	CheckpointId  int64                  `protobuf:"varint,1,opt,name=checkpoint_id,json=checkpointId,proto3" json:"checkpoint_id,omitempty"`
@@ -3876,7 +3978,7 @@ type CheckpointComplete struct {
 
 func (x *CheckpointComplete) Reset() {
 	*x = CheckpointComplete{}
-	mi := &file_control_control_proto_msgTypes[44]
+	mi := &file_control_control_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3888,7 +3990,7 @@ func (x *CheckpointComplete) String() string {
 func (*CheckpointComplete) ProtoMessage() {}
 
 func (x *CheckpointComplete) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[44]
+	mi := &file_control_control_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3901,7 +4003,7 @@ func (x *CheckpointComplete) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointComplete.ProtoReflect.Descriptor instead.
 func (*CheckpointComplete) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{44}
+	return file_control_control_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CheckpointComplete) GetCheckpointId() int64 {
@@ -3935,7 +4037,7 @@ type CheckpointAborted struct {
 
 func (x *CheckpointAborted) Reset() {
 	*x = CheckpointAborted{}
-	mi := &file_control_control_proto_msgTypes[45]
+	mi := &file_control_control_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3947,7 +4049,7 @@ func (x *CheckpointAborted) String() string {
 func (*CheckpointAborted) ProtoMessage() {}
 
 func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[45]
+	mi := &file_control_control_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3960,7 +4062,7 @@ func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointAborted.ProtoReflect.Descriptor instead.
 func (*CheckpointAborted) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{45}
+	return file_control_control_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CheckpointAborted) GetCheckpointId() int64 {
@@ -3989,7 +4091,7 @@ type AssignSplits struct {
 
 func (x *AssignSplits) Reset() {
 	*x = AssignSplits{}
-	mi := &file_control_control_proto_msgTypes[46]
+	mi := &file_control_control_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4001,7 +4103,7 @@ func (x *AssignSplits) String() string {
 func (*AssignSplits) ProtoMessage() {}
 
 func (x *AssignSplits) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[46]
+	mi := &file_control_control_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4014,7 +4116,7 @@ func (x *AssignSplits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignSplits.ProtoReflect.Descriptor instead.
 func (*AssignSplits) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{46}
+	return file_control_control_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *AssignSplits) GetOperatorId() string {
@@ -4054,7 +4156,7 @@ type FinalCommit struct {
 
 func (x *FinalCommit) Reset() {
 	*x = FinalCommit{}
-	mi := &file_control_control_proto_msgTypes[47]
+	mi := &file_control_control_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4066,7 +4168,7 @@ func (x *FinalCommit) String() string {
 func (*FinalCommit) ProtoMessage() {}
 
 func (x *FinalCommit) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[47]
+	mi := &file_control_control_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4079,7 +4181,7 @@ func (x *FinalCommit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinalCommit.ProtoReflect.Descriptor instead.
 func (*FinalCommit) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{47}
+	return file_control_control_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *FinalCommit) GetTasks() []*Task {
@@ -4107,7 +4209,7 @@ type CoordinatorEvent struct {
 
 func (x *CoordinatorEvent) Reset() {
 	*x = CoordinatorEvent{}
-	mi := &file_control_control_proto_msgTypes[48]
+	mi := &file_control_control_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4119,7 +4221,7 @@ func (x *CoordinatorEvent) String() string {
 func (*CoordinatorEvent) ProtoMessage() {}
 
 func (x *CoordinatorEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[48]
+	mi := &file_control_control_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4132,7 +4234,7 @@ func (x *CoordinatorEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorEvent.ProtoReflect.Descriptor instead.
 func (*CoordinatorEvent) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{48}
+	return file_control_control_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CoordinatorEvent) GetEvent() isCoordinatorEvent_Event {
@@ -4265,7 +4367,7 @@ type RegisterCoordinator struct {
 
 func (x *RegisterCoordinator) Reset() {
 	*x = RegisterCoordinator{}
-	mi := &file_control_control_proto_msgTypes[49]
+	mi := &file_control_control_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4277,7 +4379,7 @@ func (x *RegisterCoordinator) String() string {
 func (*RegisterCoordinator) ProtoMessage() {}
 
 func (x *RegisterCoordinator) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[49]
+	mi := &file_control_control_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4290,7 +4392,7 @@ func (x *RegisterCoordinator) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterCoordinator.ProtoReflect.Descriptor instead.
 func (*RegisterCoordinator) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{49}
+	return file_control_control_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RegisterCoordinator) GetProtocol() uint32 {
@@ -4344,7 +4446,7 @@ type CoordinatorReady struct {
 
 func (x *CoordinatorReady) Reset() {
 	*x = CoordinatorReady{}
-	mi := &file_control_control_proto_msgTypes[50]
+	mi := &file_control_control_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4356,7 +4458,7 @@ func (x *CoordinatorReady) String() string {
 func (*CoordinatorReady) ProtoMessage() {}
 
 func (x *CoordinatorReady) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[50]
+	mi := &file_control_control_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4369,7 +4471,7 @@ func (x *CoordinatorReady) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorReady.ProtoReflect.Descriptor instead.
 func (*CoordinatorReady) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{50}
+	return file_control_control_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *CoordinatorReady) GetAttempt() int32 {
@@ -4390,7 +4492,7 @@ type CoordinatorSnapshot struct {
 
 func (x *CoordinatorSnapshot) Reset() {
 	*x = CoordinatorSnapshot{}
-	mi := &file_control_control_proto_msgTypes[51]
+	mi := &file_control_control_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4402,7 +4504,7 @@ func (x *CoordinatorSnapshot) String() string {
 func (*CoordinatorSnapshot) ProtoMessage() {}
 
 func (x *CoordinatorSnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[51]
+	mi := &file_control_control_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4415,7 +4517,7 @@ func (x *CoordinatorSnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorSnapshot.ProtoReflect.Descriptor instead.
 func (*CoordinatorSnapshot) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{51}
+	return file_control_control_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *CoordinatorSnapshot) GetCheckpointId() int64 {
@@ -4448,7 +4550,7 @@ type CoordinatorFailed struct {
 
 func (x *CoordinatorFailed) Reset() {
 	*x = CoordinatorFailed{}
-	mi := &file_control_control_proto_msgTypes[52]
+	mi := &file_control_control_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4460,7 +4562,7 @@ func (x *CoordinatorFailed) String() string {
 func (*CoordinatorFailed) ProtoMessage() {}
 
 func (x *CoordinatorFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[52]
+	mi := &file_control_control_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4473,7 +4575,7 @@ func (x *CoordinatorFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorFailed.ProtoReflect.Descriptor instead.
 func (*CoordinatorFailed) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{52}
+	return file_control_control_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *CoordinatorFailed) GetFailure() *Failure {
@@ -4503,7 +4605,7 @@ type CoordinatorCommand struct {
 
 func (x *CoordinatorCommand) Reset() {
 	*x = CoordinatorCommand{}
-	mi := &file_control_control_proto_msgTypes[53]
+	mi := &file_control_control_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4515,7 +4617,7 @@ func (x *CoordinatorCommand) String() string {
 func (*CoordinatorCommand) ProtoMessage() {}
 
 func (x *CoordinatorCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[53]
+	mi := &file_control_control_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4528,7 +4630,7 @@ func (x *CoordinatorCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorCommand.ProtoReflect.Descriptor instead.
 func (*CoordinatorCommand) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{53}
+	return file_control_control_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *CoordinatorCommand) GetCommand() isCoordinatorCommand_Command {
@@ -4689,7 +4791,7 @@ type StartEnumerators struct {
 
 func (x *StartEnumerators) Reset() {
 	*x = StartEnumerators{}
-	mi := &file_control_control_proto_msgTypes[54]
+	mi := &file_control_control_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4701,7 +4803,7 @@ func (x *StartEnumerators) String() string {
 func (*StartEnumerators) ProtoMessage() {}
 
 func (x *StartEnumerators) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[54]
+	mi := &file_control_control_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4714,7 +4816,7 @@ func (x *StartEnumerators) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartEnumerators.ProtoReflect.Descriptor instead.
 func (*StartEnumerators) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{54}
+	return file_control_control_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *StartEnumerators) GetAttempt() int32 {
@@ -4754,7 +4856,7 @@ type CoordinatorCheckpoint struct {
 
 func (x *CoordinatorCheckpoint) Reset() {
 	*x = CoordinatorCheckpoint{}
-	mi := &file_control_control_proto_msgTypes[55]
+	mi := &file_control_control_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4766,7 +4868,7 @@ func (x *CoordinatorCheckpoint) String() string {
 func (*CoordinatorCheckpoint) ProtoMessage() {}
 
 func (x *CoordinatorCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[55]
+	mi := &file_control_control_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4779,7 +4881,7 @@ func (x *CoordinatorCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorCheckpoint.ProtoReflect.Descriptor instead.
 func (*CoordinatorCheckpoint) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{55}
+	return file_control_control_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *CoordinatorCheckpoint) GetCheckpointId() int64 {
@@ -4812,7 +4914,7 @@ type Bootstrap struct {
 
 func (x *Bootstrap) Reset() {
 	*x = Bootstrap{}
-	mi := &file_control_control_proto_msgTypes[56]
+	mi := &file_control_control_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4824,7 +4926,7 @@ func (x *Bootstrap) String() string {
 func (*Bootstrap) ProtoMessage() {}
 
 func (x *Bootstrap) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[56]
+	mi := &file_control_control_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4837,7 +4939,7 @@ func (x *Bootstrap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bootstrap.ProtoReflect.Descriptor instead.
 func (*Bootstrap) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{56}
+	return file_control_control_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Bootstrap) GetProtocol() uint32 {
@@ -4945,13 +5047,14 @@ type CheckpointMetadata struct {
 	Fingerprint   string                 `protobuf:"bytes,8,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	Version       string                 `protobuf:"bytes,9,opt,name=version,proto3" json:"version,omitempty"` // of goflink that wrote it
 	Files         []string               `protobuf:"bytes,10,rep,name=files,proto3" json:"files,omitempty"`    // every file it refers to, relative
+	Owned         []string               `protobuf:"bytes,20,rep,name=owned,proto3" json:"owned,omitempty"`    // of these, the ones outside the job's folder that it took over with a claimed checkpoint
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckpointMetadata) Reset() {
 	*x = CheckpointMetadata{}
-	mi := &file_control_control_proto_msgTypes[57]
+	mi := &file_control_control_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4963,7 +5066,7 @@ func (x *CheckpointMetadata) String() string {
 func (*CheckpointMetadata) ProtoMessage() {}
 
 func (x *CheckpointMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[57]
+	mi := &file_control_control_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4976,7 +5079,7 @@ func (x *CheckpointMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointMetadata.ProtoReflect.Descriptor instead.
 func (*CheckpointMetadata) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{57}
+	return file_control_control_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *CheckpointMetadata) GetCheckpointId() int64 {
@@ -5049,6 +5152,13 @@ func (x *CheckpointMetadata) GetFiles() []string {
 	return nil
 }
 
+func (x *CheckpointMetadata) GetOwned() []string {
+	if x != nil {
+		return x.Owned
+	}
+	return nil
+}
+
 type OperatorInfo struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -5064,7 +5174,7 @@ type OperatorInfo struct {
 
 func (x *OperatorInfo) Reset() {
 	*x = OperatorInfo{}
-	mi := &file_control_control_proto_msgTypes[58]
+	mi := &file_control_control_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5076,7 +5186,7 @@ func (x *OperatorInfo) String() string {
 func (*OperatorInfo) ProtoMessage() {}
 
 func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[58]
+	mi := &file_control_control_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5089,7 +5199,7 @@ func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorInfo.ProtoReflect.Descriptor instead.
 func (*OperatorInfo) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{58}
+	return file_control_control_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *OperatorInfo) GetId() string {
@@ -5390,7 +5500,7 @@ const file_control_control_proto_rawDesc = "" +
 	" \x01(\x04R\n" +
 	"schemaHash\x12\x12\n" +
 	"\x04sift\x18\v \x01(\bR\x04sift\x12\x14\n" +
-	"\x05still\x18\f \x01(\bR\x05still\"\xf5\x01\n" +
+	"\x05still\x18\f \x01(\bR\x05still\"\xa9\x02\n" +
 	"\vStateHandle\x12\x16\n" +
 	"\x06inline\x18\x01 \x01(\fR\x06inline\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x16\n" +
@@ -5400,7 +5510,16 @@ const file_control_control_proto_rawDesc = "" +
 	"\rkey_group_end\x18\x06 \x01(\x05R\vkeyGroupEnd\x12\x16\n" +
 	"\x06crc32c\x18\a \x01(\rR\x06crc32c\x12\x12\n" +
 	"\x04kind\x18\b \x01(\tR\x04kind\x12\x12\n" +
-	"\x04meta\x18\t \x01(\fR\x04meta\"a\n" +
+	"\x04meta\x18\t \x01(\fR\x04meta\x122\n" +
+	"\x06tables\x18\x14 \x03(\v2\x1a.goflink.control.StateFileR\x06tables\"\x9c\x01\n" +
+	"\tStateFile\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\x03R\x06offset\x12\x16\n" +
+	"\x06length\x18\x04 \x01(\x03R\x06length\x12\x16\n" +
+	"\x06crc32c\x18\x05 \x01(\rR\x06crc32c\x12\x1f\n" +
+	"\vfile_length\x18\x06 \x01(\x03R\n" +
+	"fileLength\"a\n" +
 	"\tListState\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04mode\x18\x02 \x01(\tR\x04mode\x12\x14\n" +
@@ -5474,7 +5593,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\aattempt\x18\x01 \x01(\x05R\aattempt\x12+\n" +
 	"\x05tasks\x18\x02 \x03(\v2\x15.goflink.control.TaskR\x05tasks\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n" +
-	"\x05force\x18\x04 \x01(\bR\x05force\"\xbe\x02\n" +
+	"\x05force\x18\x04 \x01(\bR\x05force\"\xd2\x02\n" +
 	"\x11TriggerCheckpoint\x12#\n" +
 	"\rcheckpoint_id\x18\x01 \x01(\x03R\fcheckpointId\x12!\n" +
 	"\ftimestamp_ms\x18\x02 \x01(\x03R\vtimestampMs\x12+\n" +
@@ -5486,7 +5605,8 @@ const file_control_control_proto_rawDesc = "" +
 	"\x05epoch\x18\b \x01(\x05R\x05epoch\x12\x1c\n" +
 	"\tunaligned\x18\t \x01(\bR\tunaligned\x12,\n" +
 	"\x12aligned_timeout_ms\x18\n" +
-	" \x01(\x03R\x10alignedTimeoutMs\"c\n" +
+	" \x01(\x03R\x10alignedTimeoutMs\x12\x12\n" +
+	"\x04base\x18\x14 \x01(\x03R\x04base\"c\n" +
 	"\x12CheckpointComplete\x12#\n" +
 	"\rcheckpoint_id\x18\x01 \x01(\x03R\fcheckpointId\x12\x12\n" +
 	"\x04stop\x18\x02 \x01(\bR\x04stop\x12\x14\n" +
@@ -5580,7 +5700,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\x1a9\n" +
 	"\vConfigEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe4\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfa\x02\n" +
 	"\x12CheckpointMetadata\x12#\n" +
 	"\rcheckpoint_id\x18\x01 \x01(\x03R\fcheckpointId\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x12\n" +
@@ -5592,7 +5712,8 @@ const file_control_control_proto_rawDesc = "" +
 	"\vfingerprint\x18\b \x01(\tR\vfingerprint\x12\x18\n" +
 	"\aversion\x18\t \x01(\tR\aversion\x12\x14\n" +
 	"\x05files\x18\n" +
-	" \x03(\tR\x05files\"\xc8\x01\n" +
+	" \x03(\tR\x05files\x12\x14\n" +
+	"\x05owned\x18\x14 \x03(\tR\x05owned\"\xc8\x01\n" +
 	"\fOperatorInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\tR\x03uid\x12\x12\n" +
@@ -5621,7 +5742,7 @@ func file_control_control_proto_rawDescGZIP() []byte {
 	return file_control_control_proto_rawDescData
 }
 
-var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
+var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
 var file_control_control_proto_goTypes = []any{
 	(*FetchProgramRequest)(nil),   // 0: goflink.control.FetchProgramRequest
 	(*Chunk)(nil),                 // 1: goflink.control.Chunk
@@ -5653,46 +5774,47 @@ var file_control_control_proto_goTypes = []any{
 	(*OperatorState)(nil),         // 27: goflink.control.OperatorState
 	(*ChannelState)(nil),          // 28: goflink.control.ChannelState
 	(*StateHandle)(nil),           // 29: goflink.control.StateHandle
-	(*ListState)(nil),             // 30: goflink.control.ListState
-	(*SplitRequest)(nil),          // 31: goflink.control.SplitRequest
-	(*SourceEvent)(nil),           // 32: goflink.control.SourceEvent
-	(*TaskDrained)(nil),           // 33: goflink.control.TaskDrained
-	(*CommitDone)(nil),            // 34: goflink.control.CommitDone
-	(*WorkerCommand)(nil),         // 35: goflink.control.WorkerCommand
-	(*PublishIdle)(nil),           // 36: goflink.control.PublishIdle
-	(*WorkerRegistered)(nil),      // 37: goflink.control.WorkerRegistered
-	(*DeployTasks)(nil),           // 38: goflink.control.DeployTasks
-	(*TaskDeployment)(nil),        // 39: goflink.control.TaskDeployment
-	(*TaskLocation)(nil),          // 40: goflink.control.TaskLocation
-	(*StartTasks)(nil),            // 41: goflink.control.StartTasks
-	(*CancelTasks)(nil),           // 42: goflink.control.CancelTasks
-	(*TriggerCheckpoint)(nil),     // 43: goflink.control.TriggerCheckpoint
-	(*CheckpointComplete)(nil),    // 44: goflink.control.CheckpointComplete
-	(*CheckpointAborted)(nil),     // 45: goflink.control.CheckpointAborted
-	(*AssignSplits)(nil),          // 46: goflink.control.AssignSplits
-	(*FinalCommit)(nil),           // 47: goflink.control.FinalCommit
-	(*CoordinatorEvent)(nil),      // 48: goflink.control.CoordinatorEvent
-	(*RegisterCoordinator)(nil),   // 49: goflink.control.RegisterCoordinator
-	(*CoordinatorReady)(nil),      // 50: goflink.control.CoordinatorReady
-	(*CoordinatorSnapshot)(nil),   // 51: goflink.control.CoordinatorSnapshot
-	(*CoordinatorFailed)(nil),     // 52: goflink.control.CoordinatorFailed
-	(*CoordinatorCommand)(nil),    // 53: goflink.control.CoordinatorCommand
-	(*StartEnumerators)(nil),      // 54: goflink.control.StartEnumerators
-	(*CoordinatorCheckpoint)(nil), // 55: goflink.control.CoordinatorCheckpoint
-	(*Bootstrap)(nil),             // 56: goflink.control.Bootstrap
-	(*CheckpointMetadata)(nil),    // 57: goflink.control.CheckpointMetadata
-	(*OperatorInfo)(nil),          // 58: goflink.control.OperatorInfo
-	nil,                           // 59: goflink.control.Heartbeat.MetricsEntry
-	nil,                           // 60: goflink.control.StartWorker.ConfigEntry
-	nil,                           // 61: goflink.control.StartWorker.OnceEntry
-	nil,                           // 62: goflink.control.TaskState.AccumulatorsEntry
-	nil,                           // 63: goflink.control.TaskMetrics.MetricsEntry
-	nil,                           // 64: goflink.control.TaskMetrics.AccumulatorsEntry
-	nil,                           // 65: goflink.control.CoordinatorSnapshot.StatesEntry
-	nil,                           // 66: goflink.control.StartEnumerators.StatesEntry
-	nil,                           // 67: goflink.control.StartEnumerators.ParallelismEntry
-	nil,                           // 68: goflink.control.Bootstrap.OnceEntry
-	nil,                           // 69: goflink.control.Bootstrap.ConfigEntry
+	(*StateFile)(nil),             // 30: goflink.control.StateFile
+	(*ListState)(nil),             // 31: goflink.control.ListState
+	(*SplitRequest)(nil),          // 32: goflink.control.SplitRequest
+	(*SourceEvent)(nil),           // 33: goflink.control.SourceEvent
+	(*TaskDrained)(nil),           // 34: goflink.control.TaskDrained
+	(*CommitDone)(nil),            // 35: goflink.control.CommitDone
+	(*WorkerCommand)(nil),         // 36: goflink.control.WorkerCommand
+	(*PublishIdle)(nil),           // 37: goflink.control.PublishIdle
+	(*WorkerRegistered)(nil),      // 38: goflink.control.WorkerRegistered
+	(*DeployTasks)(nil),           // 39: goflink.control.DeployTasks
+	(*TaskDeployment)(nil),        // 40: goflink.control.TaskDeployment
+	(*TaskLocation)(nil),          // 41: goflink.control.TaskLocation
+	(*StartTasks)(nil),            // 42: goflink.control.StartTasks
+	(*CancelTasks)(nil),           // 43: goflink.control.CancelTasks
+	(*TriggerCheckpoint)(nil),     // 44: goflink.control.TriggerCheckpoint
+	(*CheckpointComplete)(nil),    // 45: goflink.control.CheckpointComplete
+	(*CheckpointAborted)(nil),     // 46: goflink.control.CheckpointAborted
+	(*AssignSplits)(nil),          // 47: goflink.control.AssignSplits
+	(*FinalCommit)(nil),           // 48: goflink.control.FinalCommit
+	(*CoordinatorEvent)(nil),      // 49: goflink.control.CoordinatorEvent
+	(*RegisterCoordinator)(nil),   // 50: goflink.control.RegisterCoordinator
+	(*CoordinatorReady)(nil),      // 51: goflink.control.CoordinatorReady
+	(*CoordinatorSnapshot)(nil),   // 52: goflink.control.CoordinatorSnapshot
+	(*CoordinatorFailed)(nil),     // 53: goflink.control.CoordinatorFailed
+	(*CoordinatorCommand)(nil),    // 54: goflink.control.CoordinatorCommand
+	(*StartEnumerators)(nil),      // 55: goflink.control.StartEnumerators
+	(*CoordinatorCheckpoint)(nil), // 56: goflink.control.CoordinatorCheckpoint
+	(*Bootstrap)(nil),             // 57: goflink.control.Bootstrap
+	(*CheckpointMetadata)(nil),    // 58: goflink.control.CheckpointMetadata
+	(*OperatorInfo)(nil),          // 59: goflink.control.OperatorInfo
+	nil,                           // 60: goflink.control.Heartbeat.MetricsEntry
+	nil,                           // 61: goflink.control.StartWorker.ConfigEntry
+	nil,                           // 62: goflink.control.StartWorker.OnceEntry
+	nil,                           // 63: goflink.control.TaskState.AccumulatorsEntry
+	nil,                           // 64: goflink.control.TaskMetrics.MetricsEntry
+	nil,                           // 65: goflink.control.TaskMetrics.AccumulatorsEntry
+	nil,                           // 66: goflink.control.CoordinatorSnapshot.StatesEntry
+	nil,                           // 67: goflink.control.StartEnumerators.StatesEntry
+	nil,                           // 68: goflink.control.StartEnumerators.ParallelismEntry
+	nil,                           // 69: goflink.control.Bootstrap.OnceEntry
+	nil,                           // 70: goflink.control.Bootstrap.ConfigEntry
 }
 var file_control_control_proto_depIdxs = []int32{
 	3,  // 0: goflink.control.TaskManagerEvent.register:type_name -> goflink.control.RegisterTaskManager
@@ -5702,7 +5824,7 @@ var file_control_control_proto_depIdxs = []int32{
 	8,  // 4: goflink.control.TaskManagerEvent.log_reply:type_name -> goflink.control.LogReply
 	10, // 5: goflink.control.TaskManagerEvent.leaving:type_name -> goflink.control.Leaving
 	4,  // 6: goflink.control.RegisterTaskManager.memory:type_name -> goflink.control.MemoryPlan
-	59, // 7: goflink.control.Heartbeat.metrics:type_name -> goflink.control.Heartbeat.MetricsEntry
+	60, // 7: goflink.control.Heartbeat.metrics:type_name -> goflink.control.Heartbeat.MetricsEntry
 	9,  // 8: goflink.control.LogReply.files:type_name -> goflink.control.LogFile
 	12, // 9: goflink.control.TaskManagerCommand.registered:type_name -> goflink.control.Registered
 	13, // 10: goflink.control.TaskManagerCommand.start_worker:type_name -> goflink.control.StartWorker
@@ -5710,94 +5832,95 @@ var file_control_control_proto_depIdxs = []int32{
 	15, // 12: goflink.control.TaskManagerCommand.log_request:type_name -> goflink.control.LogRequest
 	16, // 13: goflink.control.TaskManagerCommand.shutdown:type_name -> goflink.control.Shutdown
 	5,  // 14: goflink.control.TaskManagerCommand.heartbeat:type_name -> goflink.control.Heartbeat
-	60, // 15: goflink.control.StartWorker.config:type_name -> goflink.control.StartWorker.ConfigEntry
-	61, // 16: goflink.control.StartWorker.once:type_name -> goflink.control.StartWorker.OnceEntry
+	61, // 15: goflink.control.StartWorker.config:type_name -> goflink.control.StartWorker.ConfigEntry
+	62, // 16: goflink.control.StartWorker.once:type_name -> goflink.control.StartWorker.OnceEntry
 	18, // 17: goflink.control.WorkerEvent.register:type_name -> goflink.control.RegisterWorker
 	5,  // 18: goflink.control.WorkerEvent.heartbeat:type_name -> goflink.control.Heartbeat
 	20, // 19: goflink.control.WorkerEvent.task_state:type_name -> goflink.control.TaskState
 	25, // 20: goflink.control.WorkerEvent.ack:type_name -> goflink.control.CheckpointAck
 	26, // 21: goflink.control.WorkerEvent.decline:type_name -> goflink.control.CheckpointDecline
-	31, // 22: goflink.control.WorkerEvent.split_request:type_name -> goflink.control.SplitRequest
-	33, // 23: goflink.control.WorkerEvent.drained:type_name -> goflink.control.TaskDrained
+	32, // 22: goflink.control.WorkerEvent.split_request:type_name -> goflink.control.SplitRequest
+	34, // 23: goflink.control.WorkerEvent.drained:type_name -> goflink.control.TaskDrained
 	23, // 24: goflink.control.WorkerEvent.metrics:type_name -> goflink.control.MetricsReport
-	32, // 25: goflink.control.WorkerEvent.source_event:type_name -> goflink.control.SourceEvent
-	34, // 26: goflink.control.WorkerEvent.commit_done:type_name -> goflink.control.CommitDone
+	33, // 25: goflink.control.WorkerEvent.source_event:type_name -> goflink.control.SourceEvent
+	35, // 26: goflink.control.WorkerEvent.commit_done:type_name -> goflink.control.CommitDone
 	19, // 27: goflink.control.TaskState.task:type_name -> goflink.control.Task
 	21, // 28: goflink.control.TaskState.failure:type_name -> goflink.control.Failure
 	22, // 29: goflink.control.TaskState.io:type_name -> goflink.control.TaskIO
-	62, // 30: goflink.control.TaskState.accumulators:type_name -> goflink.control.TaskState.AccumulatorsEntry
+	63, // 30: goflink.control.TaskState.accumulators:type_name -> goflink.control.TaskState.AccumulatorsEntry
 	24, // 31: goflink.control.MetricsReport.tasks:type_name -> goflink.control.TaskMetrics
 	19, // 32: goflink.control.TaskMetrics.task:type_name -> goflink.control.Task
 	22, // 33: goflink.control.TaskMetrics.io:type_name -> goflink.control.TaskIO
-	63, // 34: goflink.control.TaskMetrics.metrics:type_name -> goflink.control.TaskMetrics.MetricsEntry
-	64, // 35: goflink.control.TaskMetrics.accumulators:type_name -> goflink.control.TaskMetrics.AccumulatorsEntry
+	64, // 34: goflink.control.TaskMetrics.metrics:type_name -> goflink.control.TaskMetrics.MetricsEntry
+	65, // 35: goflink.control.TaskMetrics.accumulators:type_name -> goflink.control.TaskMetrics.AccumulatorsEntry
 	19, // 36: goflink.control.CheckpointAck.task:type_name -> goflink.control.Task
 	27, // 37: goflink.control.CheckpointAck.states:type_name -> goflink.control.OperatorState
 	19, // 38: goflink.control.CheckpointDecline.task:type_name -> goflink.control.Task
 	29, // 39: goflink.control.OperatorState.keyed:type_name -> goflink.control.StateHandle
-	30, // 40: goflink.control.OperatorState.lists:type_name -> goflink.control.ListState
+	31, // 40: goflink.control.OperatorState.lists:type_name -> goflink.control.ListState
 	28, // 41: goflink.control.OperatorState.inflight:type_name -> goflink.control.ChannelState
 	29, // 42: goflink.control.ChannelState.data:type_name -> goflink.control.StateHandle
-	19, // 43: goflink.control.TaskDrained.task:type_name -> goflink.control.Task
-	19, // 44: goflink.control.CommitDone.task:type_name -> goflink.control.Task
-	37, // 45: goflink.control.WorkerCommand.registered:type_name -> goflink.control.WorkerRegistered
-	38, // 46: goflink.control.WorkerCommand.deploy:type_name -> goflink.control.DeployTasks
-	41, // 47: goflink.control.WorkerCommand.start:type_name -> goflink.control.StartTasks
-	42, // 48: goflink.control.WorkerCommand.cancel:type_name -> goflink.control.CancelTasks
-	43, // 49: goflink.control.WorkerCommand.trigger:type_name -> goflink.control.TriggerCheckpoint
-	44, // 50: goflink.control.WorkerCommand.complete:type_name -> goflink.control.CheckpointComplete
-	45, // 51: goflink.control.WorkerCommand.aborted:type_name -> goflink.control.CheckpointAborted
-	46, // 52: goflink.control.WorkerCommand.assign:type_name -> goflink.control.AssignSplits
-	47, // 53: goflink.control.WorkerCommand.final_commit:type_name -> goflink.control.FinalCommit
-	16, // 54: goflink.control.WorkerCommand.shutdown:type_name -> goflink.control.Shutdown
-	5,  // 55: goflink.control.WorkerCommand.heartbeat:type_name -> goflink.control.Heartbeat
-	32, // 56: goflink.control.WorkerCommand.source_event:type_name -> goflink.control.SourceEvent
-	36, // 57: goflink.control.WorkerCommand.publish:type_name -> goflink.control.PublishIdle
-	39, // 58: goflink.control.DeployTasks.tasks:type_name -> goflink.control.TaskDeployment
-	40, // 59: goflink.control.DeployTasks.locations:type_name -> goflink.control.TaskLocation
-	19, // 60: goflink.control.TaskDeployment.task:type_name -> goflink.control.Task
-	27, // 61: goflink.control.TaskDeployment.restore:type_name -> goflink.control.OperatorState
-	19, // 62: goflink.control.CancelTasks.tasks:type_name -> goflink.control.Task
-	19, // 63: goflink.control.TriggerCheckpoint.tasks:type_name -> goflink.control.Task
-	19, // 64: goflink.control.FinalCommit.tasks:type_name -> goflink.control.Task
-	49, // 65: goflink.control.CoordinatorEvent.register:type_name -> goflink.control.RegisterCoordinator
-	5,  // 66: goflink.control.CoordinatorEvent.heartbeat:type_name -> goflink.control.Heartbeat
-	46, // 67: goflink.control.CoordinatorEvent.assign:type_name -> goflink.control.AssignSplits
-	51, // 68: goflink.control.CoordinatorEvent.snapshot:type_name -> goflink.control.CoordinatorSnapshot
-	52, // 69: goflink.control.CoordinatorEvent.failed:type_name -> goflink.control.CoordinatorFailed
-	32, // 70: goflink.control.CoordinatorEvent.source_event:type_name -> goflink.control.SourceEvent
-	50, // 71: goflink.control.CoordinatorEvent.ready:type_name -> goflink.control.CoordinatorReady
-	65, // 72: goflink.control.CoordinatorSnapshot.states:type_name -> goflink.control.CoordinatorSnapshot.StatesEntry
-	21, // 73: goflink.control.CoordinatorFailed.failure:type_name -> goflink.control.Failure
-	37, // 74: goflink.control.CoordinatorCommand.registered:type_name -> goflink.control.WorkerRegistered
-	54, // 75: goflink.control.CoordinatorCommand.start:type_name -> goflink.control.StartEnumerators
-	31, // 76: goflink.control.CoordinatorCommand.split_request:type_name -> goflink.control.SplitRequest
-	55, // 77: goflink.control.CoordinatorCommand.checkpoint:type_name -> goflink.control.CoordinatorCheckpoint
-	44, // 78: goflink.control.CoordinatorCommand.complete:type_name -> goflink.control.CheckpointComplete
-	45, // 79: goflink.control.CoordinatorCommand.aborted:type_name -> goflink.control.CheckpointAborted
-	16, // 80: goflink.control.CoordinatorCommand.shutdown:type_name -> goflink.control.Shutdown
-	5,  // 81: goflink.control.CoordinatorCommand.heartbeat:type_name -> goflink.control.Heartbeat
-	32, // 82: goflink.control.CoordinatorCommand.source_event:type_name -> goflink.control.SourceEvent
-	66, // 83: goflink.control.StartEnumerators.states:type_name -> goflink.control.StartEnumerators.StatesEntry
-	67, // 84: goflink.control.StartEnumerators.parallelism:type_name -> goflink.control.StartEnumerators.ParallelismEntry
-	13, // 85: goflink.control.Bootstrap.worker:type_name -> goflink.control.StartWorker
-	68, // 86: goflink.control.Bootstrap.once:type_name -> goflink.control.Bootstrap.OnceEntry
-	69, // 87: goflink.control.Bootstrap.config:type_name -> goflink.control.Bootstrap.ConfigEntry
-	27, // 88: goflink.control.CheckpointMetadata.states:type_name -> goflink.control.OperatorState
-	58, // 89: goflink.control.CheckpointMetadata.operators:type_name -> goflink.control.OperatorInfo
-	2,  // 90: goflink.control.JobManager.TaskManager:input_type -> goflink.control.TaskManagerEvent
-	17, // 91: goflink.control.JobManager.Worker:input_type -> goflink.control.WorkerEvent
-	48, // 92: goflink.control.JobManager.Coordinator:input_type -> goflink.control.CoordinatorEvent
-	0,  // 93: goflink.control.JobManager.FetchProgram:input_type -> goflink.control.FetchProgramRequest
-	11, // 94: goflink.control.JobManager.TaskManager:output_type -> goflink.control.TaskManagerCommand
-	35, // 95: goflink.control.JobManager.Worker:output_type -> goflink.control.WorkerCommand
-	53, // 96: goflink.control.JobManager.Coordinator:output_type -> goflink.control.CoordinatorCommand
-	1,  // 97: goflink.control.JobManager.FetchProgram:output_type -> goflink.control.Chunk
-	94, // [94:98] is the sub-list for method output_type
-	90, // [90:94] is the sub-list for method input_type
-	90, // [90:90] is the sub-list for extension type_name
-	90, // [90:90] is the sub-list for extension extendee
-	0,  // [0:90] is the sub-list for field type_name
+	30, // 43: goflink.control.StateHandle.tables:type_name -> goflink.control.StateFile
+	19, // 44: goflink.control.TaskDrained.task:type_name -> goflink.control.Task
+	19, // 45: goflink.control.CommitDone.task:type_name -> goflink.control.Task
+	38, // 46: goflink.control.WorkerCommand.registered:type_name -> goflink.control.WorkerRegistered
+	39, // 47: goflink.control.WorkerCommand.deploy:type_name -> goflink.control.DeployTasks
+	42, // 48: goflink.control.WorkerCommand.start:type_name -> goflink.control.StartTasks
+	43, // 49: goflink.control.WorkerCommand.cancel:type_name -> goflink.control.CancelTasks
+	44, // 50: goflink.control.WorkerCommand.trigger:type_name -> goflink.control.TriggerCheckpoint
+	45, // 51: goflink.control.WorkerCommand.complete:type_name -> goflink.control.CheckpointComplete
+	46, // 52: goflink.control.WorkerCommand.aborted:type_name -> goflink.control.CheckpointAborted
+	47, // 53: goflink.control.WorkerCommand.assign:type_name -> goflink.control.AssignSplits
+	48, // 54: goflink.control.WorkerCommand.final_commit:type_name -> goflink.control.FinalCommit
+	16, // 55: goflink.control.WorkerCommand.shutdown:type_name -> goflink.control.Shutdown
+	5,  // 56: goflink.control.WorkerCommand.heartbeat:type_name -> goflink.control.Heartbeat
+	33, // 57: goflink.control.WorkerCommand.source_event:type_name -> goflink.control.SourceEvent
+	37, // 58: goflink.control.WorkerCommand.publish:type_name -> goflink.control.PublishIdle
+	40, // 59: goflink.control.DeployTasks.tasks:type_name -> goflink.control.TaskDeployment
+	41, // 60: goflink.control.DeployTasks.locations:type_name -> goflink.control.TaskLocation
+	19, // 61: goflink.control.TaskDeployment.task:type_name -> goflink.control.Task
+	27, // 62: goflink.control.TaskDeployment.restore:type_name -> goflink.control.OperatorState
+	19, // 63: goflink.control.CancelTasks.tasks:type_name -> goflink.control.Task
+	19, // 64: goflink.control.TriggerCheckpoint.tasks:type_name -> goflink.control.Task
+	19, // 65: goflink.control.FinalCommit.tasks:type_name -> goflink.control.Task
+	50, // 66: goflink.control.CoordinatorEvent.register:type_name -> goflink.control.RegisterCoordinator
+	5,  // 67: goflink.control.CoordinatorEvent.heartbeat:type_name -> goflink.control.Heartbeat
+	47, // 68: goflink.control.CoordinatorEvent.assign:type_name -> goflink.control.AssignSplits
+	52, // 69: goflink.control.CoordinatorEvent.snapshot:type_name -> goflink.control.CoordinatorSnapshot
+	53, // 70: goflink.control.CoordinatorEvent.failed:type_name -> goflink.control.CoordinatorFailed
+	33, // 71: goflink.control.CoordinatorEvent.source_event:type_name -> goflink.control.SourceEvent
+	51, // 72: goflink.control.CoordinatorEvent.ready:type_name -> goflink.control.CoordinatorReady
+	66, // 73: goflink.control.CoordinatorSnapshot.states:type_name -> goflink.control.CoordinatorSnapshot.StatesEntry
+	21, // 74: goflink.control.CoordinatorFailed.failure:type_name -> goflink.control.Failure
+	38, // 75: goflink.control.CoordinatorCommand.registered:type_name -> goflink.control.WorkerRegistered
+	55, // 76: goflink.control.CoordinatorCommand.start:type_name -> goflink.control.StartEnumerators
+	32, // 77: goflink.control.CoordinatorCommand.split_request:type_name -> goflink.control.SplitRequest
+	56, // 78: goflink.control.CoordinatorCommand.checkpoint:type_name -> goflink.control.CoordinatorCheckpoint
+	45, // 79: goflink.control.CoordinatorCommand.complete:type_name -> goflink.control.CheckpointComplete
+	46, // 80: goflink.control.CoordinatorCommand.aborted:type_name -> goflink.control.CheckpointAborted
+	16, // 81: goflink.control.CoordinatorCommand.shutdown:type_name -> goflink.control.Shutdown
+	5,  // 82: goflink.control.CoordinatorCommand.heartbeat:type_name -> goflink.control.Heartbeat
+	33, // 83: goflink.control.CoordinatorCommand.source_event:type_name -> goflink.control.SourceEvent
+	67, // 84: goflink.control.StartEnumerators.states:type_name -> goflink.control.StartEnumerators.StatesEntry
+	68, // 85: goflink.control.StartEnumerators.parallelism:type_name -> goflink.control.StartEnumerators.ParallelismEntry
+	13, // 86: goflink.control.Bootstrap.worker:type_name -> goflink.control.StartWorker
+	69, // 87: goflink.control.Bootstrap.once:type_name -> goflink.control.Bootstrap.OnceEntry
+	70, // 88: goflink.control.Bootstrap.config:type_name -> goflink.control.Bootstrap.ConfigEntry
+	27, // 89: goflink.control.CheckpointMetadata.states:type_name -> goflink.control.OperatorState
+	59, // 90: goflink.control.CheckpointMetadata.operators:type_name -> goflink.control.OperatorInfo
+	2,  // 91: goflink.control.JobManager.TaskManager:input_type -> goflink.control.TaskManagerEvent
+	17, // 92: goflink.control.JobManager.Worker:input_type -> goflink.control.WorkerEvent
+	49, // 93: goflink.control.JobManager.Coordinator:input_type -> goflink.control.CoordinatorEvent
+	0,  // 94: goflink.control.JobManager.FetchProgram:input_type -> goflink.control.FetchProgramRequest
+	11, // 95: goflink.control.JobManager.TaskManager:output_type -> goflink.control.TaskManagerCommand
+	36, // 96: goflink.control.JobManager.Worker:output_type -> goflink.control.WorkerCommand
+	54, // 97: goflink.control.JobManager.Coordinator:output_type -> goflink.control.CoordinatorCommand
+	1,  // 98: goflink.control.JobManager.FetchProgram:output_type -> goflink.control.Chunk
+	95, // [95:99] is the sub-list for method output_type
+	91, // [91:95] is the sub-list for method input_type
+	91, // [91:91] is the sub-list for extension type_name
+	91, // [91:91] is the sub-list for extension extendee
+	0,  // [0:91] is the sub-list for field type_name
 }
 
 func init() { file_control_control_proto_init() }
@@ -5833,7 +5956,7 @@ func file_control_control_proto_init() {
 		(*WorkerEvent_SourceEvent)(nil),
 		(*WorkerEvent_CommitDone)(nil),
 	}
-	file_control_control_proto_msgTypes[35].OneofWrappers = []any{
+	file_control_control_proto_msgTypes[36].OneofWrappers = []any{
 		(*WorkerCommand_Registered)(nil),
 		(*WorkerCommand_Deploy)(nil),
 		(*WorkerCommand_Start)(nil),
@@ -5848,7 +5971,7 @@ func file_control_control_proto_init() {
 		(*WorkerCommand_SourceEvent)(nil),
 		(*WorkerCommand_Publish)(nil),
 	}
-	file_control_control_proto_msgTypes[48].OneofWrappers = []any{
+	file_control_control_proto_msgTypes[49].OneofWrappers = []any{
 		(*CoordinatorEvent_Register)(nil),
 		(*CoordinatorEvent_Heartbeat)(nil),
 		(*CoordinatorEvent_Assign)(nil),
@@ -5857,7 +5980,7 @@ func file_control_control_proto_init() {
 		(*CoordinatorEvent_SourceEvent)(nil),
 		(*CoordinatorEvent_Ready)(nil),
 	}
-	file_control_control_proto_msgTypes[53].OneofWrappers = []any{
+	file_control_control_proto_msgTypes[54].OneofWrappers = []any{
 		(*CoordinatorCommand_Registered)(nil),
 		(*CoordinatorCommand_Start)(nil),
 		(*CoordinatorCommand_SplitRequest)(nil),
@@ -5874,7 +5997,7 @@ func file_control_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_control_proto_rawDesc), len(file_control_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   70,
+			NumMessages:   71,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

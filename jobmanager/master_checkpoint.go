@@ -97,7 +97,7 @@ func (m *master) trigger(a checkpoint.Trigger) {
 		cmd := byWorker[e.Slot.Worker]
 		if cmd == nil {
 			cmd = &control.TriggerCheckpoint{CheckpointId: a.ID, TimestampMs: a.At.UnixMilli(), Kind: string(a.Kind), Drain: a.Drain, Dir: a.Dir,
-				Format: a.Format, Epoch: shortEpoch(m.jm.o.Epoch),
+				Format: a.Format, Base: a.Base, Epoch: shortEpoch(m.jm.o.Epoch),
 				Unaligned: a.Unaligned, AlignedTimeoutMs: a.AlignedTimeout.Milliseconds()}
 			byWorker[e.Slot.Worker] = cmd
 		}

@@ -118,6 +118,9 @@ func (jm *JobManager) recoverJob(ctx context.Context, j ha.Job) (*master, error)
 	if cc.Restored, err = jm.recoverCheckpoints(ctx, c, *j.Checkpoint); err != nil {
 		return nil, err
 	}
+	if cc.Dir != "" && conf.CheckpointingCreateSubdir.Get(c) {
+		sweepShared(ctx, jm.o.Files, jm.log, cc.Dir, shortEpoch(jm.o.Epoch), cc.Restored)
+	}
 	return newMaster(jm, g, c, *cc), nil
 }
 

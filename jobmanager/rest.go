@@ -241,9 +241,9 @@ func (r *restCluster) Stop(ctx context.Context, id string, o rest.StopOptions) (
 	return a.Path, nil
 }
 
-// Checkpoint takes a checkpoint. Every checkpoint is full so far.
-func (r *restCluster) Checkpoint(ctx context.Context, id string, _ rest.CheckpointKind) (int64, error) {
-	a, _, err := r.request(ctx, id, checkpoint.Request{Kind: checkpoint.Periodic})
+// Checkpoint takes a checkpoint, as it is configured or complete in itself.
+func (r *restCluster) Checkpoint(ctx context.Context, id string, kind rest.CheckpointKind) (int64, error) {
+	a, _, err := r.request(ctx, id, checkpoint.Request{Kind: checkpoint.Periodic, Full: kind == rest.CheckpointFull})
 	return a.ID, err
 }
 

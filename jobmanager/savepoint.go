@@ -7,76 +7,21 @@ import (
 	"io/fs"
 	"path"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"goflink/control"
 	"goflink/hdfsstore"
 	"goflink/jobmanager/checkpoint"
+	"goflink/jobmanager/inspect"
 )
 
-// loadCheckpoint reads the metadata of a checkpoint or savepoint: uri is its
-// folder or the _metadata in it.
-func loadCheckpoint(ctx context.Context, files *hdfsstore.Resolver, uri string) (*checkpoint.Completed, error) {
-	fsys, p, err := files.For(uri)
-	if err != nil {
-		return nil, err
-	}
-	info, err := fsys.Stat(ctx, p)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("cannot find checkpoint or savepoint file/directory '%s' on file system '%s': %w", uri, fsys.Scheme(), err)
-	case err != nil:
-		return nil, fmt.Errorf("checkpoint or savepoint '%s': %w", uri, err)
-	}
-	file := p
-	if info.IsDir {
-		file = p + "/" + checkpoint.MetadataName
-	} else {
-		p = path.Dir(p)
-	}
-	data, err := hdfsstore.ReadFile(ctx, fsys, file, checkpoint.MetadataLimit)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("cannot find meta data file '%s' in directory '%s': it is no checkpoint or savepoint, or one that was not completed: %w",
-			checkpoint.MetadataName, uri, err)
-	case err != nil:
-		return nil, fmt.Errorf("checkpoint or savepoint '%s': %w", uri, err)
-	}
-	m, err := checkpoint.DecodeMetadata(data)
-	if err != nil {
-		return nil, fmt.Errorf("the metadata of '%s' cannot be used: %w", uri, err)
-	}
-	return completedOf(m, strings.TrimSuffix(hdfsstore.URI(fsys, p), "/"), int64(len(data))), nil
-}
-
-func completedOf(m *control.CheckpointMetadata, dir string, size int64) *checkpoint.Completed {
-	c := &checkpoint.Completed{ID: m.CheckpointId, Kind: checkpoint.Kind(m.Kind), Dir: dir, Metadata: m, Size: size,
-		At: time.UnixMilli(m.TimestampMs), Done: time.UnixMilli(m.TimestampMs)}
-	for f := range extents(c) {
-		c.Files = append(c.Files, f)
-	}
-	for _, st := range m.States {
-		for _, h := range st.Keyed {
-			c.Size += h.Length
-		}
-	}
-	return c
-}
+// loadCheckpoint reads the metadata of a checkpoint or savepoint.
+var loadCheckpoint = inspect.Load
 
 // extents tells how long each file of a checkpoint must be at least.
 func extents(c *checkpoint.Completed) map[string]int64 {
-	out := map[string]int64{}
-	for _, st := range c.Metadata.States {
-		for _, h := range st.Keyed {
-			if h.Path != "" {
-				f := checkpoint.Resolve(c.Dir, h.Path)
-				out[f] = max(out[f], h.Offset+h.Length)
-			}
-		}
-	}
-	return out
+	_, length := checkpoint.FilesOf(c.Dir, c.Metadata.States)
+	return length
 }
 
 // verifyFiles looks whether every file of a checkpoint is there and long

@@ -96,6 +96,7 @@ func checkpointConfig(c *conf.Config, g *graph.JobGraph, epoch int64) checkpoint
 		Retained:      conf.CheckpointingNumRetained.Get(c),
 		History:       conf.WebCheckpointsHistory.Get(c),
 		Enumerators:   hasEnumerators(g),
+		Incremental:   conf.CheckpointingIncremental.Get(c) && conf.StateBackendType.Get(c) == conf.BackendRocksDB,
 	}
 	if cfg.MinPause > 0 { // as in Flink: a pause means one at a time
 		cfg.MaxConcurrent = 1

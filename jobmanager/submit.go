@@ -172,6 +172,11 @@ func (jm *JobManager) begin(ctx context.Context, g *graph.JobGraph, c *conf.Conf
 	}
 	from.Claimed = r.ClaimMode == string(conf.ClaimOwned)
 	from.Foreign = !from.Claimed
+	if from.Claimed {
+		if from.Keep, err = referredElsewhere(ctx, jm.o.Files, from); err != nil {
+			return nil, err
+		}
+	}
 	return from, nil
 }
 

@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -77,6 +78,17 @@ type Snapshot interface {
 	// Release frees what the snapshot holds. It must be called, once WriteTo is no longer running; more than
 	// once is fine.
 	Release()
+}
+
+// String is "canonical" or "native".
+func (k SnapshotKind) String() string {
+	switch k {
+	case Canonical:
+		return "canonical"
+	case Native:
+		return "native"
+	}
+	return fmt.Sprintf("kind %d", uint8(k))
 }
 
 // NativeSnapshot is a snapshot that hands out the store's files. WriteTo writes the description of them, without the

@@ -116,6 +116,9 @@ func (o *keyedBase[K]) stateError(err error) error {
 	return fmt.Errorf("operator %q: state: %w", o.name, err)
 }
 
+// nativeFormat is the Format of checkpoints that consist of the store's own files.
+const nativeFormat = "native"
+
 // Snapshot is the synchronous part of a snapshot of the keyed state, after what
 // the function does for it.
 func (o *keyedBase[K]) Snapshot(c dataflow.Checkpoint) (dataflow.OperatorSnapshot, error) {
@@ -123,7 +126,11 @@ func (o *keyedBase[K]) Snapshot(c dataflow.Checkpoint) (dataflow.OperatorSnapsho
 	if err != nil {
 		return out, err
 	}
-	if out.Keyed, err = o.keyed.Snapshot(c.ID); err != nil {
+	take := o.keyed.Snapshot
+	if c.Format == nativeFormat {
+		take = o.keyed.SnapshotNative
+	}
+	if out.Keyed, err = take(c.ID); err != nil {
 		return dataflow.OperatorSnapshot{}, o.stateError(err)
 	}
 	return out, nil

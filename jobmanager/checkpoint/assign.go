@@ -90,6 +90,9 @@ func assignKeyed(v *graph.Vertex, old, out []*control.OperatorState, dir string)
 				if h.Path != "" {
 					h.Path = Resolve(dir, h.Path)
 				}
+				for _, t := range h.Tables {
+					t.Path = Resolve(dir, t.Path)
+				}
 				out[s].Keyed = append(out[s].Keyed, h)
 			}
 		}

@@ -79,6 +79,8 @@ type Config struct {
 	// Dir is the job's own folder for checkpoints, a URI; empty: the state is
 	// kept in the JobManager's memory.
 	Dir string
+	// Incremental makes checkpoints native: they refer to files of the one before.
+	Incremental bool
 	// Enumerators is true when there is a coordinator process to snapshot.
 	Enumerators bool
 	// Epoch of this JobManager; part of file names.
@@ -120,6 +122,9 @@ type Completed struct {
 	// Claimed is true for what was restored and belongs to the job now, though
 	// it lies outside Config.Dir.
 	Claimed bool
+	// Keep are files of a claimed one that are not the job's to delete, because
+	// another checkpoint refers to them too.
+	Keep map[string]bool
 }
 
 // savepoint tells whether c is the user's.

@@ -29,6 +29,8 @@ type pending struct {
 	drain   bool
 	token   string
 	last    bool
+	full    bool
+	base    int64 // whose tables it may refer to
 	at      time.Time
 	stage   stage
 	made    bool // its folder is ours
@@ -82,6 +84,7 @@ type Coordinator struct {
 	over      bool // the job ended and retains nothing
 	fenced    bool // another JobManager owns the job
 	trash     []*trash
+	owned     map[string]bool // files outside cfg.Dir that were claimed
 
 	stats statistics
 }
@@ -100,6 +103,7 @@ func New(cfg Config) *Coordinator {
 	c.stats.limit = cfg.History
 	for _, r := range cfg.Restored {
 		c.nextID = max(c.nextID, r.ID+1)
+		c.takeOver(r)
 	}
 	c.build()
 	return c

@@ -19,6 +19,7 @@ var zero = time.UnixMilli(0).UTC()
 // The scripts know two commands:
 //
 //	job [interval=D] [pause=D] [concurrent=N] [tolerable=N] [retained=N] [retention=N] [enumerators] [memory] [rescale] [unaligned] [aligned=D]
+//	        [incremental] [foreign | claimed]: begins from another job's checkpoint
 //	        source:2 -> map:2, all to all or by rescale; time-out 10s
 //	step t=D        input: one event a line; output: actions, then the deadline
 //
@@ -57,6 +58,17 @@ func vertexID(name string) string {
 
 func vertexName(id string) string { return map[byte]string{'a': "source", 'b': "map"}[id[0]] }
 
+// restoredFor is a checkpoint of another job, which shares kept with one beside it.
+func restoredFor(claimed bool) *Completed {
+	var states []*control.OperatorState
+	for i, f := range []string{"../shared/alone", "../shared/kept", "own"} {
+		states = append(states, ackOf(7, Task{vertexID("map"), i}, []string{"t:" + f}).States...)
+	}
+	c := &Completed{ID: 7, Kind: Periodic, Dir: "/old/chk-7", Claimed: claimed, Foreign: !claimed, Keep: map[string]bool{"/old/shared/kept": true}, Metadata: &control.CheckpointMetadata{CheckpointId: 7, States: states}}
+	c.Files = filesOf(c.Dir, states)
+	return c
+}
+
 func duration(t *testing.T, d *datadriven.TestData, key string) time.Duration {
 	var s string
 	d.MaybeScanArgs(t, key, &s)
@@ -72,7 +84,10 @@ func duration(t *testing.T, d *datadriven.TestData, key string) time.Duration {
 
 func scriptJob(t *testing.T, d *datadriven.TestData) *Coordinator {
 	cfg := Config{JobID: "job", Graph: testGraph(2, 2), Interval: duration(t, d, "interval"), MinPause: duration(t, d, "pause"),
-		Timeout: 10 * time.Second, Dir: "/cp", Enumerators: d.HasArg("enumerators"), Epoch: 1}
+		Timeout: 10 * time.Second, Dir: "/cp", Enumerators: d.HasArg("enumerators"), Incremental: d.HasArg("incremental"), Epoch: 1}
+	if d.HasArg("foreign") || d.HasArg("claimed") {
+		cfg.Restored = []*Completed{restoredFor(d.HasArg("claimed"))}
+	}
 	if d.HasArg("rescale") {
 		cfg.Graph.Edges[0].Partitioning = graph.Partitioning_RESCALE
 	}
@@ -163,9 +178,13 @@ func scriptEvents(t *testing.T, d *datadriven.TestData, c *Coordinator, f []stri
 	case "published":
 		return []Event{Published{ID: id, Err: err, Fenced: arg(2) == "fenced"}}
 	case "savepoint":
-		return []Event{Request{Token: "T", Kind: Savepoint, Dir: "/sp/" + f[1], Last: arg(2) == "last"}}
+		format := ""
+		if arg(2) == "native" {
+			format = Native
+		}
+		return []Event{Request{Token: "T", Kind: Savepoint, Dir: "/sp/" + f[1], Last: arg(2) == "last", Format: format}}
 	case "checkpoint":
-		return []Event{Request{Token: "T", Kind: Periodic}}
+		return []Event{Request{Token: "T", Kind: Periodic, Full: arg(1) == "full"}}
 	case "stop":
 		return []Event{Request{Token: "T", Kind: Stop, Dir: "/sp/" + f[1], Drain: arg(2) == "drain"}}
 	case "restore":
@@ -186,6 +205,10 @@ func taskOf(t Task) *control.Task {
 func ackOf(id int64, t Task, files []string) *control.CheckpointAck {
 	st := &control.OperatorState{OperatorId: t.Vertex, Subtask: int32(t.Subtask)}
 	for _, f := range files {
+		if table, ok := strings.CutPrefix(f, "t:"); ok {
+			st.Keyed = append(st.Keyed, &control.StateHandle{KeyGroupEnd: 127, Kind: "native", Tables: []*control.StateFile{{Name: "1.sst", Path: table, Length: 10}}})
+			continue
+		}
 		st.Keyed = append(st.Keyed, &control.StateHandle{Path: f, Length: 10, KeyGroupEnd: 127})
 	}
 	return &control.CheckpointAck{CheckpointId: id, Task: taskOf(t), States: []*control.OperatorState{st}, StateBytes: 10}
@@ -209,6 +232,9 @@ func actionString(a Action) string {
 		how := ""
 		if a.Unaligned {
 			how = fmt.Sprintf(" unaligned after %s", a.AlignedTimeout)
+		}
+		if a.Format == Native {
+			how += fmt.Sprintf(" native base=%d", a.Base)
 		}
 		return fmt.Sprintf("trigger %d %s %s drain=%t%s: %s", a.ID, a.Kind, a.Dir, a.Drain, how, taskNames(a.Tasks))
 	case Write:

@@ -100,7 +100,7 @@ func (s *step) discard(t *trash, used map[string]bool) {
 	}
 	// A folder that was kept for the sake of one file goes with that file.
 	for _, f := range d.Files {
-		if i := strings.LastIndexByte(f, '/'); i > 0 && f[:i] != t.dir && within(f, s.cfg.Dir+"/chk-") && !slices.Contains(d.EmptyFolders, f[:i]) {
+		if i := strings.LastIndexByte(f, '/'); i > 0 && f[:i] != t.dir && (within(f, s.cfg.Dir+"/chk-") || s.owned[f]) && !slices.Contains(d.EmptyFolders, f[:i]) {
 			d.EmptyFolders = append(d.EmptyFolders, f[:i])
 		}
 	}
@@ -133,7 +133,9 @@ func (c *Coordinator) inUse() map[string]bool {
 }
 
 // ours tells whether a file lies where this job may delete.
-func (c *Coordinator) ours(file string) bool { return c.cfg.Dir != "" && within(file, c.cfg.Dir) }
+func (c *Coordinator) ours(file string) bool {
+	return c.cfg.Dir != "" && within(file, c.cfg.Dir) || c.owned[file]
+}
 
 // within tells whether file lies below dir; dir may also be a prefix that ends
 // in "chk-".
@@ -164,21 +166,8 @@ func (s *step) dropAll() {
 
 // filesOf lists the files that states refer to, as full URIs, each once.
 func filesOf(dir string, states []*control.OperatorState) []string {
-	seen := map[string]bool{}
-	var out []string
-	for _, st := range states {
-		for _, h := range handlesOf(st) {
-			if h.GetPath() == "" {
-				continue
-			}
-			if f := Resolve(dir, h.GetPath()); !seen[f] {
-				seen[f] = true
-				out = append(out, f)
-			}
-		}
-	}
-	slices.Sort(out)
-	return out
+	files, _ := FilesOf(dir, states)
+	return files
 }
 
 // handlesOf are all handles of one operator's state.

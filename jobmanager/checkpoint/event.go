@@ -67,6 +67,8 @@ type Request struct {
 	// Dir is the savepoint's own folder, not made yet.
 	Dir    string
 	Format string
+	// Full makes a checkpoint refer to no file of an earlier one.
+	Full bool
 	// Drain makes a Stop emit the last watermark first.
 	Drain bool
 	// Last tells that the job is cancelled as soon as this savepoint is complete:
@@ -121,6 +123,7 @@ type Trigger struct {
 	Kind   Kind
 	Dir    string
 	Format string
+	Base   int64 // completed checkpoint whose tables may be referred to; 0: none
 	Drain  bool
 	Tasks  []Task
 	// Unaligned: barriers overtake records once the checkpoint is older than

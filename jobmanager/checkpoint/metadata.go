@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -20,8 +21,8 @@ const MetadataName = "_metadata"
 
 // The layout of _metadata: magic, version, three bytes 0, CRC-32C of the body,
 // length of the body (all big-endian), body: a CheckpointMetadata. Version 2 has
-// records in flight; without any, version 1 is written, which earlier releases
-// read as well.
+// records in flight or native state (StateHandle.tables); without either, version
+// 1 is written, which earlier releases read as well.
 const (
 	metadataMagic   = "GFLC"
 	metadataVersion = 2
@@ -67,7 +68,10 @@ func EncodeMetadata(m *control.CheckpointMetadata) ([]byte, error) {
 }
 
 func versionOf(m *control.CheckpointMetadata) byte {
-	if slices.ContainsFunc(m.States, func(st *control.OperatorState) bool { return len(st.Inflight) > 0 }) {
+	native := func(h *control.StateHandle) bool { return len(h.Tables) > 0 }
+	if len(m.Owned) > 0 || slices.ContainsFunc(m.States, func(st *control.OperatorState) bool {
+		return len(st.Inflight) > 0 || slices.ContainsFunc(st.Keyed, native)
+	}) {
 		return metadataVersion
 	}
 	return 1
@@ -88,7 +92,7 @@ func DecodeMetadata(b []byte) (*control.CheckpointMetadata, error) {
 	case len(b) < headerSize:
 		return nil, fmt.Errorf("%w: it has %d bytes", ErrTruncated, len(b))
 	case b[4] < 1 || b[4] > metadataVersion:
-		return nil, fmt.Errorf("%w: version %d, this release reads up to %d", ErrVersion, b[4], metadataVersion)
+		return nil, fmt.Errorf("%w: version %d, this release reads 1 to %d", ErrVersion, b[4], metadataVersion)
 	}
 	body := b[headerSize:]
 	if want := binary.BigEndian.Uint64(b[12:]); uint64(len(body)) != want {
@@ -147,7 +151,7 @@ func validateState(op *control.OperatorInfo, st *control.OperatorState) error {
 		if h.GetKeyGroupStart() < 0 || h.GetKeyGroupEnd() < h.GetKeyGroupStart() || h.GetKeyGroupEnd() >= op.MaxParallelism {
 			return fmt.Errorf("key groups %d to %d of %d", h.GetKeyGroupStart(), h.GetKeyGroupEnd(), op.MaxParallelism)
 		}
-		if err := validateExtent(h); err != nil {
+		if err := validateHandle(h); err != nil {
 			return err
 		}
 	}
@@ -158,7 +162,7 @@ func validateState(op *control.OperatorInfo, st *control.OperatorState) error {
 		if c.Data == nil {
 			return fmt.Errorf("records in flight without data")
 		}
-		if err := validateExtent(c.Data); err != nil {
+		if err := validateHandle(c.Data); err != nil {
 			return err
 		}
 	}
@@ -172,9 +176,25 @@ func validateState(op *control.OperatorInfo, st *control.OperatorState) error {
 	return nil
 }
 
-func validateExtent(h *control.StateHandle) error {
-	if h.Offset < 0 || h.Length < 0 || len(h.Path) > 8000 || strings.ContainsRune(h.Path, 0) {
-		return fmt.Errorf("extent %d+%d of %q", h.Offset, h.Length, h.Path)
+// validateHandle checks where a state and its tables lie.
+func validateHandle(h *control.StateHandle) error {
+	if err := validateExtent(h.Path, h.Offset, h.Length); err != nil {
+		return err
+	}
+	for _, t := range h.Tables {
+		if t.GetPath() == "" || t.Name == "" || strings.ContainsAny(t.Name, "/\\\x00") {
+			return fmt.Errorf("table %q in %q", t.GetName(), t.GetPath())
+		}
+		if err := validateExtent(t.Path, t.Offset, t.Length); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validateExtent(path string, offset, length int64) error {
+	if offset < 0 || length < 0 || offset > math.MaxInt64-length || len(path) > 8000 || strings.ContainsRune(path, 0) {
+		return fmt.Errorf("extent %d+%d of %q", offset, length, path)
 	}
 	return nil
 }
@@ -209,10 +229,14 @@ func (c *Coordinator) metadata(p *pending) *control.CheckpointMetadata {
 			if h.GetPath() != "" {
 				m.Files = append(m.Files, h.Path)
 			}
+			for _, t := range h.Tables {
+				m.Files = append(m.Files, t.Path)
+			}
 		}
 	}
 	slices.Sort(m.Files)
 	m.Files = slices.Compact(m.Files)
+	m.Owned = c.ownedOf(filesOf(p.dir, m.States))
 	return m
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -58,19 +59,24 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// sampleInflight has records in flight: version 2.
-func sampleInflight() *control.CheckpointMetadata {
+// newest has what version 2 added: records in flight, and native state with what
+// belongs to it.
+func newest() *control.CheckpointMetadata {
 	m := sample()
 	id := m.Operators[0].Id
 	m.States[1].Inflight = []*control.ChannelState{{SourceOperator: id, TargetOperator: id, Source: 1, Target: 0, InputIndex: 1, Side: "late", Rows: 4, SchemaHash: 5,
 		Output: true, Data: &control.StateHandle{Path: "data", Offset: 8, Length: 9, Crc32C: 7, Kind: "channel"}}}
+	m.States[1].Keyed = append(m.States[1].Keyed, &control.StateHandle{Kind: "native", Inline: []byte("description"), Length: 11, KeyGroupStart: 64, KeyGroupEnd: 127,
+		Tables: []*control.StateFile{{Name: "000004.sst", Path: "../shared/pack", Offset: 5, Length: 7, Crc32C: 3, FileLength: 20}}})
+	m.Files = append(m.Files, "../shared/pack")
+	m.Owned = []string{"/old/shared/table"}
 	return m
 }
 
 // TestFormats reads a file of every version of the format. Only the newest one
 // is ever written anew, before its release.
 func TestFormats(t *testing.T) {
-	for version, want := range []*control.CheckpointMetadata{1: sample(), 2: sampleInflight()} {
+	for version, want := range []*control.CheckpointMetadata{1: sample(), 2: newest()} {
 		if want == nil {
 			continue
 		}
@@ -108,9 +114,12 @@ func TestMetadataIsChecked(t *testing.T) {
 		"in flight":      func(m *control.CheckpointMetadata) { m.States[1].Inflight[0].Data = nil },
 		"sender":         func(m *control.CheckpointMetadata) { m.States[1].Inflight[0].SourceOperator = "" },
 		"channel extent": func(m *control.CheckpointMetadata) { m.States[1].Inflight[0].Data.Length = -1 },
+		"table name":     func(m *control.CheckpointMetadata) { m.States[1].Keyed[1].Tables[0].Name = "../x" },
+		"table path":     func(m *control.CheckpointMetadata) { m.States[1].Keyed[1].Tables[0].Path = "" },
+		"table extent":   func(m *control.CheckpointMetadata) { m.States[1].Keyed[1].Tables[0].Offset = math.MaxInt64 },
 		"mode":           func(m *control.CheckpointMetadata) { m.States[1].Lists[0].Mode = "all" },
 	} {
-		m := sampleInflight()
+		m := newest()
 		change(m)
 		b, err := EncodeMetadata(m)
 		if err != nil {
@@ -123,7 +132,7 @@ func TestMetadataIsChecked(t *testing.T) {
 }
 
 func FuzzDecodeMetadata(f *testing.F) {
-	b, err := EncodeMetadata(sample())
+	b, err := EncodeMetadata(newest())
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -45,7 +45,6 @@ type world struct {
 	files     map[string]bool
 	folders   map[string]bool
 	inbox     map[Task][]Action // in order
-	base      map[Task][]string // files of the newest checkpoint the task knows complete
 	own       map[Task]map[int64][]string
 	answers   []Event
 	acked     map[int64]map[Task]bool
@@ -64,17 +63,17 @@ func newWorld(t *testing.T, r *rand.Rand) *world {
 	w := &world{t: t, r: r, now: zero, files: map[string]bool{}, folders: map[string]bool{}, acked: map[int64]map[Task]bool{}, finished: map[Task]bool{},
 		expect: map[int64]map[Task]bool{}, written: map[int64]*Write{}}
 	w.c = New(Config{JobID: "job", Graph: testGraph(2, 2), Interval: time.Second, MinPause: time.Duration(r.IntN(2)) * time.Second,
-		Timeout: 5 * time.Second, MaxConcurrent: 1 + r.IntN(3), Tolerable: 2, Retained: 1 + r.IntN(2), Dir: "/cp", Enumerators: r.IntN(2) == 0})
+		Timeout: 5 * time.Second, MaxConcurrent: 1 + r.IntN(3), Tolerable: 2, Retained: 1 + r.IntN(2), Dir: "/cp", Incremental: true, Enumerators: r.IntN(2) == 0})
 	w.start(nil)
 	return w
 }
 
 func (w *world) start(from *Completed) {
-	w.inbox, w.base, w.own = map[Task][]Action{}, map[Task][]string{}, map[Task]map[int64][]string{}
+	w.inbox, w.own = map[Task][]Action{}, map[Task]map[int64][]string{}
 	for _, t := range w.c.tasks {
 		w.own[t.Task] = map[int64][]string{}
 		if from != nil {
-			w.base[t.Task] = from.Files
+			w.own[t.Task][from.ID] = from.Files
 		}
 	}
 	w.attempt = true
@@ -138,10 +137,6 @@ func (w *world) taskMoves() {
 	a := w.inbox[t][0]
 	w.inbox[t] = w.inbox[t][1:]
 	switch a := a.(type) {
-	case Complete:
-		if f, ok := w.own[t][a.Checkpoint.ID]; ok {
-			w.base[t] = f
-		}
 	case Trigger:
 		w.snapshot(t, a)
 	}
@@ -163,9 +158,12 @@ func (w *world) snapshot(t Task, a Trigger) {
 	list := []string{Resolve(a.Dir, file)}
 	w.files[list[0]] = true
 	paths := []string{file}
-	if !a.Kind.IsSavepoint() {
-		for _, f := range w.base[t] {
-			if !strings.HasPrefix(f, "/sp/") && w.r.IntN(2) == 0 {
+	if a.Base > 0 { // whether or not the task has heard that it is complete
+		for _, f := range w.own[t][a.Base] {
+			if strings.HasPrefix(f, "/sp/") || a.Kind.IsSavepoint() {
+				w.t.Fatalf("checkpoint %d of kind %s may build on %s", a.ID, a.Kind, f)
+			}
+			if w.r.IntN(2) == 0 {
 				list = append(list, f)
 				paths = append(paths, f)
 			}

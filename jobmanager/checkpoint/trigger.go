@@ -140,15 +140,9 @@ func (s *step) stop() {
 
 // trigger begins a checkpoint.
 func (s *step) trigger(r Request) {
-	p := &pending{id: s.nextID, kind: r.Kind, dir: r.Dir, format: r.Format, drain: r.Drain, token: r.Token, last: r.Last, at: s.now,
+	p := &pending{id: s.nextID, kind: r.Kind, dir: r.Dir, format: s.format(r), drain: r.Drain, token: r.Token, last: r.Last, full: r.Full, at: s.now,
 		waiting: map[Task]bool{}, acks: map[Task]*control.CheckpointAck{}}
 	s.nextID++
-	if p.format == "" {
-		p.format = Native
-		if p.kind.IsSavepoint() {
-			p.format = Canonical
-		}
-	}
 	p.stats = s.stats.begin(s.Coordinator, p)
 	s.pending = append(s.pending, p)
 	s.prepare(p)
@@ -225,7 +219,8 @@ func (s *step) triggerTasks(p *pending) {
 		s.abort(p, "all tasks have finished", false)
 		return
 	}
-	t := Trigger{ID: p.id, At: p.at, Kind: p.kind, Dir: p.dir, Format: p.format, Drain: p.drain, Tasks: first}
+	p.base = s.base(p)
+	t := Trigger{ID: p.id, At: p.at, Kind: p.kind, Dir: p.dir, Format: p.format, Base: p.base, Drain: p.drain, Tasks: first}
 	if s.cfg.Unaligned && p.kind == Periodic {
 		t.Unaligned, t.AlignedTimeout = true, s.cfg.AlignedTimeout
 	}

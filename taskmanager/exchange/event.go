@@ -24,6 +24,7 @@ type Barrier struct {
 	// once the checkpoint is older than that; then it is Unaligned.
 	Unaligned      bool
 	AlignedTimeout time.Duration
+	Base           int64 // completed checkpoint whose tables native snapshots may refer to; 0: none
 }
 
 // overtakes tells whether the barrier may overtake records, now or later.
@@ -32,7 +33,7 @@ func (b *Barrier) overtakes() bool { return b.Unaligned || b.AlignedTimeout > 0 
 // BarrierOf is the barrier that a trigger asks for.
 func BarrierOf(t *control.TriggerCheckpoint) Barrier {
 	b := Barrier{ID: t.GetCheckpointId(), TimestampMS: t.GetTimestampMs(), Kind: t.GetKind(), Drain: t.GetDrain(),
-		Dir: t.GetDir(), Format: t.GetFormat(), Epoch: t.GetEpoch()}
+		Dir: t.GetDir(), Format: t.GetFormat(), Epoch: t.GetEpoch(), Base: t.GetBase()}
 	if wait := t.GetAlignedTimeoutMs(); t.GetUnaligned() && wait > 0 {
 		b.AlignedTimeout = time.Duration(wait) * time.Millisecond
 	} else {
@@ -80,7 +81,7 @@ func (e Event) body() ([]byte, error) {
 	case frameBarrier:
 		b := e.Barrier
 		body, err := proto.Marshal(&control.TriggerCheckpoint{CheckpointId: b.ID, TimestampMs: b.TimestampMS, Kind: b.Kind,
-			Drain: b.Drain, Dir: b.Dir, Format: b.Format, Epoch: b.Epoch, Unaligned: b.overtakes(), AlignedTimeoutMs: b.AlignedTimeout.Milliseconds()})
+			Drain: b.Drain, Dir: b.Dir, Format: b.Format, Epoch: b.Epoch, Base: b.Base, Unaligned: b.overtakes(), AlignedTimeoutMs: b.AlignedTimeout.Milliseconds()})
 		if err != nil {
 			return nil, fmt.Errorf("exchange: encoding barrier %d: %w", b.ID, err)
 		}

@@ -3,6 +3,7 @@ package tmtest
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"time"
 
@@ -245,6 +246,11 @@ func merge(st *control.OperatorState, acks map[string]*control.CheckpointAck, op
 				h = proto.CloneOf(h)
 				if h.Path != "" {
 					h.Path = dir + "/" + h.Path
+				}
+				for _, t := range h.Tables {
+					if !path.IsAbs(t.Path) {
+						t.Path = path.Join(dir, t.Path)
+					}
 				}
 				st.Keyed = append(st.Keyed, h)
 			}

@@ -72,7 +72,7 @@ func (s *source) Poll() (dataflow.PollStatus, error) {
 			s.sent++
 			s.job.Emitted.Add(1)
 			key := v % s.job.Keys
-			group := int(key) % s.env.MaxParallelism
+			group := s.job.group(key, s.env.MaxParallelism)
 			if err := s.out.emit(state.SubtaskFor(group, s.env.MaxParallelism, len(s.out.w)), v); err != nil {
 				return 0, err
 			}

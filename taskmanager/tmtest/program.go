@@ -34,6 +34,9 @@ type Job struct {
 	Hold int64
 	// PadState adds bytes to each counter's keyed state, to make it large.
 	PadState int
+	// Stores makes counters keep their state in state.Keyed, on the backend of the
+	// worker's configuration.
+	Stores bool
 	// Cmd makes counters misbehave: "panic", "hang", "leak", "fail" at the record
 	// with number At.
 	Cmd string
@@ -99,6 +102,10 @@ func (j *Job) BuildChain(vertexID string, env *dataflow.Env) (*dataflow.Chain, e
 		s := &source{base: b, out: newPort(env, 0)}
 		return &dataflow.Chain{Source: s, Operators: []dataflow.Operator{s}, Outputs: []dataflow.OutputPort{s.out}}, nil
 	case KeyedID:
+		if j.Stores {
+			c := &keyedCounter{base: b, out: newPort(env, 0)}
+			return &dataflow.Chain{Inputs: []dataflow.InputPort{&inPort{base: b, collect: c.collect}}, Operators: []dataflow.Operator{c}, Outputs: []dataflow.OutputPort{c.out}}, nil
+		}
 		c := &counter{base: b, out: newPort(env, 0), counts: map[int64]int64{}}
 		return &dataflow.Chain{Inputs: []dataflow.InputPort{&inPort{base: b, collect: c.collect}}, Operators: []dataflow.Operator{c}, Outputs: []dataflow.OutputPort{c.out}}, nil
 	case SinkID:

@@ -34,6 +34,7 @@ type attempt struct {
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	wg        sync.WaitGroup // tasks, connecting, watchdog
+	links     sync.WaitGroup // native snapshots whose files are being linked
 	ending    sync.Once
 	ended     chan struct{} // closed by finish
 }
@@ -202,14 +203,14 @@ func (a *attempt) newEnv(t *task) *dataflow.Env {
 	}
 	groups := state.KeyGroupRange(maxParallelism, int(v.Parallelism), int(t.id.Subtask))
 	dir := filepath.Join(a.scratch, v.Id+"-"+strconv.Itoa(int(t.id.Subtask)))
-	open := &opener{restored: t.restore, files: w.Files, scratch: a.scratch}
+	open := &opener{restored: t.restore, files: w.Files, scratch: a.scratch, tables: &t.tables}
 	return &dataflow.Env{
 		Ctx: t.ctx, JobID: w.start.JobId, JobName: w.start.JobName, VertexID: v.Id, TaskName: t.name,
 		Subtask: int(t.id.Subtask), Parallelism: int(v.Parallelism), MaxParallelism: maxParallelism,
 		Attempt: int(t.id.Attempt), Epoch: a.id.Epoch, Host: w.Bootstrap.Host, KeyGroups: groups,
 		Blocked: &t.blocked, Yield: &t.yield,
 		State: state.Env{Kind: w.backend(), Dir: dir, Range: groups, MaxParallelism: maxParallelism,
-			MemoryBudget: w.stateBudget(), Open: open.open, Context: t.ctx},
+			MemoryBudget: w.stateBudget(), Open: open.open, Fetch: open.fetch, Context: t.ctx},
 		RestoreOf: t.restore.of, Mailbox: t.mail.put, Go: t.goRun, Now: w.Now,
 		RequestSplit: func(operatorID string) { w.requestSplit(t, operatorID) },
 		SendEvent:    func(operatorID string, data []byte) { w.sendEvent(t, operatorID, data) },
@@ -276,6 +277,7 @@ func (a *attempt) finish() {
 	close(done)
 	watch.Wait()
 	a.w.segments.abortAttempt(a.id)
+	a.links.Wait() // they write to the stores in the scratch folder
 	a.session.Close(errors.Is(context.Cause(a.ctx), errOrdered))
 	if err := os.RemoveAll(a.scratch); err != nil {
 		a.w.Log.Warn("removing scratch files", "dir", a.scratch, "error", err)

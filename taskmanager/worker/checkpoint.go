@@ -14,6 +14,7 @@ import (
 
 const (
 	kindStop         = "stop" // savepoint, then the job ends
+	kindSavepoint    = "savepoint"
 	taskHasEnded     = "the task has finished"
 	taskIsNotRunning = "the task is not running yet"
 )

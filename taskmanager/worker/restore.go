@@ -27,6 +27,7 @@ type restored struct {
 	byOperator map[string]dataflow.OperatorRestore
 	handles    []*control.StateHandle // Location is the index
 	inflight   []*control.ChannelState
+	operators  []string // of the handles
 	// finished: the task had finished before the checkpoint, with nothing left
 	// to commit. It has no channels, as its peers know (TaskLocation.finished).
 	// One that had processed its data and still holds state runs again: its sinks
@@ -48,16 +49,16 @@ func newRestored(states []*control.OperatorState, n int, dir string) (*restored,
 			if err != nil {
 				return nil, &fatalRestore{fmt.Errorf("state of operator %s: %w", st.OperatorId, err)}
 			}
-			if h, err = locate(st, h, dir); err != nil {
-				return nil, err
+			if h, err = located(h, dir); err != nil {
+				return nil, &fatalRestore{fmt.Errorf("state of operator %s %w", st.OperatorId, err)}
 			}
 			op.Keyed = append(op.Keyed, state.Handle{Location: strconv.Itoa(len(r.handles)), SnapshotInfo: info})
-			r.handles = append(r.handles, h)
+			r.handles, r.operators = append(r.handles, h), append(r.operators, st.OperatorId)
 		}
 		for _, c := range st.Inflight {
-			h, err := locate(st, c.Data, dir)
+			h, err := located(c.Data, dir)
 			if err != nil {
-				return nil, err
+				return nil, &fatalRestore{fmt.Errorf("records in flight of operator %s %w", st.OperatorId, err)}
 			}
 			c = proto.CloneOf(c)
 			c.Data = h
@@ -68,15 +69,36 @@ func newRestored(states []*control.OperatorState, n int, dir string) (*restored,
 	return r, nil
 }
 
-// locate makes a handle's path a full one.
-func locate(st *control.OperatorState, h *control.StateHandle, dir string) (*control.StateHandle, error) {
-	if h.GetPath() == "" || strings.Contains(h.Path, "://") || path.IsAbs(h.Path) {
-		return h, nil
+// located is a handle whose paths are full ones.
+func located(h *control.StateHandle, dir string) (*control.StateHandle, error) {
+	h = proto.CloneOf(h)
+	var err error
+	if h.Path != "" {
+		if h.Path, err = within(dir, h.Path); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range h.Tables {
+		if t.Path, err = within(dir, t.Path); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// within is the full name of a file that is named relative to a folder.
+func within(dir, file string) (string, error) {
+	if strings.Contains(file, "://") || path.IsAbs(file) {
+		return file, nil
 	}
 	if dir == "" {
-		return nil, &fatalRestore{fmt.Errorf("state of operator %s lies in %s, and the deployment names no folder", st.OperatorId, h.Path)}
+		return "", fmt.Errorf("lies in %s, and the deployment names no folder", file)
 	}
-	return &control.StateHandle{Path: strings.TrimSuffix(dir, "/") + "/" + h.Path, Offset: h.Offset, Length: h.Length, Crc32C: h.Crc32C}, nil
+	dir = strings.TrimSuffix(dir, "/")
+	if up, ok := strings.CutPrefix(file, "../"); ok {
+		return dir[:max(0, strings.LastIndexByte(dir, '/'))] + "/" + up, nil
+	}
+	return dir + "/" + file, nil
 }
 
 // of is Env.RestoreOf.
@@ -90,6 +112,7 @@ type opener struct {
 	restored *restored
 	files    dataflow.FileSystems
 	scratch  string
+	tables   *tables
 }
 
 // maxInMemory is up to which length a state is checked in memory; longer ones

@@ -30,10 +30,15 @@ type keyedPart struct {
 	state    *control.OperatorState
 	channel  *control.ChannelState // of records in flight: its handle goes here
 	snapshot state.Snapshot
+	linking  *linking // of a native snapshot
 }
 
 func (p *part) release() {
 	for _, k := range p.keyed {
+		if k.linking != nil {
+			k.linking.release()
+			continue
+		}
 		k.snapshot.Release()
 	}
 }
@@ -116,6 +121,7 @@ func (s *segments) join(a *attempt, b exchange.Barrier, p *part) {
 		s.acknowledge(p, time.Now())
 		return
 	}
+	s.link(p)
 	s.settle(a, b, p.task.key, p)
 }
 
@@ -295,9 +301,17 @@ func (s *segments) abortWhere(match func(*segment) bool, err error) {
 // acknowledge reports a part that is durable.
 func (s *segments) acknowledge(p *part, began time.Time) {
 	p.ack.AsyncMs = time.Since(began).Milliseconds()
+	for _, k := range p.keyed {
+		if k.linking != nil {
+			p.ack.UploadedBytes += k.linking.uploaded
+		}
+	}
 	for _, st := range p.ack.States {
 		for _, h := range st.Keyed {
 			p.ack.StateBytes += h.Length
+			for _, t := range h.Tables {
+				p.ack.StateBytes += t.Length
+			}
 			if h.Path != "" {
 				p.ack.UploadedBytes += h.Length
 			}

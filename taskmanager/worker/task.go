@@ -50,6 +50,7 @@ type task struct {
 	chain  *dataflow.Chain
 
 	restore  *restored
+	tables   tables       // of state stores, for native snapshots
 	flush    atomic.Bool  // the buffer time-out has come
 	hasFlush atomic.Bool  // something is pending while the task waits
 	yield    atomic.Bool  // the gate has something urgent

@@ -38,13 +38,17 @@ func (s *segments) write(seg *segment) {
 	defer s.remove(seg)
 	defer seg.cancel(nil)
 	began := time.Now()
-	err := guard(func() error { return s.writeRetrying(seg) })
+	up := newUpload(s, seg)
+	err := guard(func() error { return s.writeRetrying(seg, up) })
 	aborted := context.Cause(seg.ctx)
 	for _, p := range seg.parts {
 		p.release()
 	}
 	switch {
 	case aborted != nil: // nobody waits for an answer
+		if err == nil { // what lies in the checkpoint's own folder goes with it
+			up.giveBack()
+		}
 		s.w.Log.Info("checkpoint given up while being written", "checkpoint", seg.key.checkpoint, "reason", aborted)
 	case err != nil:
 		s.w.Log.Warn("writing a checkpoint failed", "checkpoint", seg.key.checkpoint, "dir", seg.barrier.Dir, "error", err)
@@ -53,17 +57,25 @@ func (s *segments) write(seg *segment) {
 		}
 	default:
 		for _, p := range seg.parts {
+			p.remember(seg.key.checkpoint)
 			s.acknowledge(p, began)
 		}
 	}
 }
 
-func (s *segments) writeRetrying(seg *segment) error {
+func (s *segments) writeRetrying(seg *segment, up *upload) error {
 	wait := s.w.uploadPause
+	if err := up.prepare(); err != nil {
+		return err
+	}
 	for try := 1; ; try++ {
-		err := s.writeOnce(seg)
-		if err == nil || try == uploadAttempts || !hdfsstore.IsTransient(err) || seg.ctx.Err() != nil {
-			return err
+		err := s.writeOnce(seg, up)
+		if err == nil {
+			up.tidy()
+			return nil
+		}
+		if try == uploadAttempts || !hdfsstore.IsTransient(err) || seg.ctx.Err() != nil {
+			return errors.Join(err, up.abort())
 		}
 		pause(seg.ctx, wait)
 		wait = min(2*wait, 2*time.Second)
@@ -72,13 +84,16 @@ func (s *segments) writeRetrying(seg *segment) error {
 
 // writeOnce writes all parts into one file. States below the inline limit go
 // into their acknowledgements; a file is made only when one is above it.
-func (s *segments) writeOnce(seg *segment) error {
+func (s *segments) writeOnce(seg *segment, up *upload) error {
+	if err := up.run(); err != nil {
+		return err
+	}
 	f := &segmentFile{ctx: seg.ctx, files: s.w.Files, dir: seg.barrier.Dir, inline: int(conf.CheckpointingDataInlineThreshold.Get(s.w.conf)),
 		name: fmt.Sprintf("state-e%d-%s", seg.barrier.Epoch, uuid.NewString())}
 	if f.dir == "" {
 		f.inline = maxInline
 	}
-	err := s.writeParts(seg, f)
+	err := s.writeParts(seg, f, up)
 	if err == nil {
 		err = f.close()
 	}
@@ -91,7 +106,7 @@ func (s *segments) writeOnce(seg *segment) error {
 	return nil
 }
 
-func (s *segments) writeParts(seg *segment, f *segmentFile) error {
+func (s *segments) writeParts(seg *segment, f *segmentFile, up *upload) error {
 	for _, p := range seg.parts {
 		for _, k := range p.keyed {
 			k.state.Keyed = nil
@@ -106,9 +121,17 @@ func (s *segments) writeParts(seg *segment, f *segmentFile) error {
 			if k.channel != nil {
 				h.Kind, h.Meta, h.KeyGroupStart, h.KeyGroupEnd = "channel", nil, 0, 0
 				k.channel.Data = h
-			} else if h != nil {
-				k.state.Keyed = append(k.state.Keyed, h)
+				continue
 			}
+			if h == nil {
+				continue
+			}
+			if k.linking != nil {
+				if h.Tables, err = up.files(k.linking); err != nil {
+					return err
+				}
+			}
+			k.state.Keyed = append(k.state.Keyed, h)
 		}
 	}
 	return nil
@@ -142,7 +165,7 @@ func (f *segmentFile) add(s state.Snapshot) (*control.StateHandle, error) {
 	if x.length == 0 {
 		return nil, nil
 	}
-	h := &control.StateHandle{Length: x.length, Crc32C: x.sum.Sum32(), Kind: "canonical", Meta: encodeInfo(info),
+	h := &control.StateHandle{Length: x.length, Crc32C: x.sum.Sum32(), Kind: info.Kind.String(), Meta: encodeInfo(info),
 		KeyGroupStart: int32(info.Range.Start), KeyGroupEnd: int32(info.Range.End - 1)}
 	if x.spilled {
 		h.Path, h.Offset = f.name, x.start
