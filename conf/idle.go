@@ -11,7 +11,6 @@ var idle = []struct {
 	reason string
 	keys   []string
 }{
-	{"every checkpoint is complete in itself", []string{"execution.checkpointing.incremental"}},
 	{"checkpoints always go on after some tasks finished", []string{"execution.checkpointing.checkpoints-after-tasks-finish"}},
 	{"small files of a checkpoint are always merged", []string{"execution.checkpointing.file-merging.enabled", "execution.checkpointing.file-merging.max-file-size"}},
 	{"snapshots are not compressed", []string{"execution.checkpointing.snapshot-compression"}},

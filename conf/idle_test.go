@@ -15,12 +15,12 @@ func TestIdle(t *testing.T) {
 	for _, i := range Idle(c) {
 		got = append(got, i.Key)
 	}
-	want := []string{"execution.checkpointing.snapshot-compression", "metrics.reporter.prom.port", "state.backend.incremental"}
+	want := []string{"execution.checkpointing.snapshot-compression", "metrics.reporter.prom.port"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	warnings, _ := Notes(c)
-	if len(warnings) != 3 || !strings.Contains(warnings[0], "has no effect: snapshots are not compressed") {
+	if len(warnings) != 2 || !strings.Contains(warnings[0], "has no effect: snapshots are not compressed") {
 		t.Errorf("got %q", warnings)
 	}
 }

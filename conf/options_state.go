@@ -74,7 +74,7 @@ var (
 	// CheckpointingStorage (execution.checkpointing.storage) is jobmanager, or filesystem when a folder is set.
 	CheckpointingStorage = EnumOption("execution.checkpointing.storage", CheckpointStorage(""), []CheckpointStorage{StorageJobManager, StorageFileSystem}, nil, "Where checkpoints are kept: filesystem when execution.checkpointing.dir is set, else jobmanager.", "state.checkpoint-storage")
 	// CheckpointingIncremental (execution.checkpointing.incremental) uploads new state files only.
-	CheckpointingIncremental = BoolOption("execution.checkpointing.incremental", false, "Whether checkpoints of the rocksdb backend upload only what is new.", "state.backend.incremental")
+	CheckpointingIncremental = BoolOption("execution.checkpointing.incremental", false, "Whether checkpoints of the rocksdb backend consist of the store's own files, of which only new ones are uploaded.", "state.backend.incremental")
 	// CheckpointingNumRetained (execution.checkpointing.num-retained) is how many completed checkpoints are kept.
 	CheckpointingNumRetained = PositiveOption("execution.checkpointing.num-retained", 1, "How many completed checkpoints are kept.", "state.checkpoints.num-retained")
 	// CheckpointingCreateSubdir (execution.checkpointing.create-subdir) puts a folder named after the job between.

@@ -17,15 +17,26 @@ import (
 	"goflink/graph"
 	"goflink/hdfsstore"
 	"goflink/jobmanager/coordinator"
-	_ "goflink/state/pebblestate" // state.backend.type: rocksdb
+	"goflink/state/pebblestate" // makes state.backend.type: rocksdb known
 	"goflink/taskmanager/worker"
 )
 
 // runWorker is the worker role: the tasks of one job.
 func runWorker(programs []Program, boot *control.Bootstrap) error {
 	return runChild(programs, boot, func(ctx context.Context, c child) error {
+		shareStoreMemory(boot.GetWorker())
 		return worker.Run(ctx, worker.Options{Bootstrap: boot, Program: c.program, Files: c.files, Log: c.log})
 	})
+}
+
+// shareStoreMemory gives all state stores of the process one block cache, out of
+// which their write buffers are taken too: half of the managed memory, as the
+// other half is for the entries in front of them (state.OpenKeyed). Without
+// managed memory each store has a cache of its own.
+func shareStoreMemory(start *control.StartWorker) {
+	if conf.StateBackendType.Get(conf.FromMap(start.GetConfig())) == conf.BackendRocksDB {
+		pebblestate.ShareCache(start.GetManagedBytes() / 2)
+	}
 }
 
 // runCoordinator is the coordinator role: what of the job runs once.

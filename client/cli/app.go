@@ -51,6 +51,7 @@ func actions() []*action {
 		{name: "cancel", summary: "cancels a running program.", usage: "[OPTIONS] <Job ID>", own: cancelOptions, generic: true, run: cancelAction},
 		{name: "savepoint", summary: "triggers savepoints for a running job or disposes existing ones.", usage: "[OPTIONS] <Job ID> [<target directory>]", own: savepointOptions, generic: true, run: savepointAction},
 		{name: "checkpoint", summary: "triggers checkpoints for a running job.", usage: "[OPTIONS] <Job ID>", own: checkpointOptions, generic: true, run: checkpointAction},
+		{name: "state", summary: "looks at checkpoints and savepoints, without a cluster.", usage: "[OPTIONS] " + stateUsage, own: stateOptions, run: stateAction},
 		{name: sessionCommand, summary: "starts a session cluster on YARN, or attaches to one (yarn-session.sh).", usage: "[OPTIONS]", own: sessionOptions, hidden: true, run: sessionAction},
 	}
 	for _, d := range []struct{ name, summary string }{
@@ -105,7 +106,7 @@ func Main(env *Env) int {
 				return env.runAction(a)
 			}
 		}
-		fmt.Fprintf(env.Stdout, "\"%s\" is not a valid action.\n\nValid actions are \"run\", \"run-application\", \"list\", \"info\", \"savepoint\", \"checkpoint\", \"stop\", or \"cancel\".\n\n"+
+		fmt.Fprintf(env.Stdout, "\"%s\" is not a valid action.\n\nValid actions are \"run\", \"run-application\", \"list\", \"info\", \"savepoint\", \"checkpoint\", \"stop\", \"cancel\", or \"state\".\n\n"+
 			"Specify the version option (-v or --version) to print Flink version.\n\nSpecify the help option (-h or --help) to get help on the command.\n", name)
 		return exitFailure
 	}
