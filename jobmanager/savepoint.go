@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -60,11 +59,8 @@ func dispose(ctx context.Context, files *hdfsstore.Resolver, uri string) error {
 	if err != nil {
 		return err
 	}
-	for f := range extents(c) { // of a checkpoint: files beside the folder
-		if strings.HasPrefix(f, c.Dir+"/") {
-			continue
-		}
-		if !c.Kind.IsSavepoint() && strings.HasPrefix(f, path.Dir(c.Dir)+"/shared/") {
+	for f := range extents(c) {
+		if !strings.HasPrefix(f, c.Dir+"/") && !c.Kind.IsSavepoint() { // beside the folder
 			return fmt.Errorf("'%s' is a checkpoint that shares files with others; it cannot be disposed of by itself", uri)
 		}
 	}

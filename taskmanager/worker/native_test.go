@@ -134,7 +134,7 @@ func TestNativeTorture(t *testing.T) {
 }
 
 func nativeTorture(t *testing.T, random *rand.Rand, rules string) {
-	job := &tmtest.Job{Sources: 2, Counters: 2, Sinks: 1, Records: 15_000, Keys: 53, Stores: true, PadState: 100}
+	job := &tmtest.Job{Sources: 2, Counters: 2, Sinks: 1, Records: 8_000, Keys: 53, Stores: true, PadState: 100}
 	fails := make(chan struct{}, 1)
 	job.OnCount = func(*dataflow.Env, int64) error {
 		select {
@@ -145,7 +145,7 @@ func nativeTorture(t *testing.T, random *rand.Rand, rules string) {
 		}
 	}
 	r := newNativeRig(t, job, rules)
-	for range 5 {
+	for range 4 {
 		if random.IntN(2) == 0 {
 			job.Counters = 1 + random.Int32N(3)
 			r.renew()
@@ -179,7 +179,7 @@ func nativeTorture(t *testing.T, random *rand.Rand, rules string) {
 		}
 	}
 	d.WaitAll("FINISHED")
-	r.expect(30_000)
+	r.expect(16_000)
 	r.shutdown(r.workers)
 }
 
