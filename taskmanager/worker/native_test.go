@@ -158,6 +158,7 @@ func nativeTorture(t *testing.T, random *rand.Rand, rules string) {
 				r.completed(c.CheckpointId)
 			} else {
 				d.All(&control.WorkerCommand{Command: &control.WorkerCommand_Aborted{Aborted: &control.CheckpointAborted{CheckpointId: c.CheckpointId, Reason: "declined"}}})
+				r.sweep() // what its tasks have uploaded goes, though they know it
 			}
 		}
 		if random.IntN(2) == 0 {
