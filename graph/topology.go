@@ -18,19 +18,16 @@ func Targets(p Partitioning, source, sources, targets int) []int {
 // Sources lists the subtasks that subtask target receives from over an edge,
 // in ascending order. Position i is the i-th channel of the input.
 func Sources(p Partitioning, target, sources, targets int) []int {
-	if p != Partitioning_FORWARD && p != Partitioning_RESCALE {
+	if !Pointwise(p) {
 		return span(0, sources)
 	}
-	if sources == targets {
-		return []int{target}
-	}
-	var list []int
-	for s := range sources {
-		if from, to := pointwiseTargets(s, sources, targets); from <= target && target < to {
-			list = append(list, s)
-		}
-	}
-	return list
+	return span(pointwiseSources(target, sources, targets))
+}
+
+// Pointwise tells whether a subtask exchanges data with few of the other side
+// over an edge; else with all of them.
+func Pointwise(p Partitioning) bool {
+	return p == Partitioning_FORWARD || p == Partitioning_RESCALE
 }
 
 // pointwiseTargets is Flink's arithmetic: neighbouring subtasks share a
@@ -41,6 +38,15 @@ func pointwiseTargets(source, sources, targets int) (from, to int) {
 	}
 	t := ((source+1)*targets - 1) / sources // the last one whose range begins at source or before
 	return t, t + 1
+}
+
+// pointwiseSources is the inverse of pointwiseTargets.
+func pointwiseSources(target, sources, targets int) (from, to int) {
+	if sources < targets {
+		s := target * sources / targets // the last one whose range begins at target or before
+		return s, s + 1
+	}
+	return (target*sources+targets)/targets - 1, (target + 1) * sources / targets
 }
 
 func span(from, to int) []int {

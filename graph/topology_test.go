@@ -41,3 +41,22 @@ func TestTopology(t *testing.T) {
 		}
 	}
 }
+
+// TestSourcesInvertTargets compares the two directions for all small sizes.
+func TestSourcesInvertTargets(t *testing.T) {
+	for sources := 1; sources <= 24; sources++ {
+		for targets := 1; targets <= 24; targets++ {
+			want := make([][]int, targets)
+			for s := range sources {
+				for _, target := range Targets(Partitioning_RESCALE, s, sources, targets) {
+					want[target] = append(want[target], s)
+				}
+			}
+			for target := range targets {
+				if got := Sources(Partitioning_RESCALE, target, sources, targets); fmt.Sprint(got) != fmt.Sprint(want[target]) {
+					t.Fatalf("%d->%d: target %d receives from %v, sent to by %v", sources, targets, target, got, want[target])
+				}
+			}
+		}
+	}
+}
