@@ -89,8 +89,10 @@ type request struct {
 type Pool struct {
 	cfg      Config
 	tms      map[string]*TaskManager
-	order    []*TaskManager // by id
-	requests []*request     // in order of arrival
+	order    []*TaskManager          // by id
+	places   map[string]*TaskManager // by worker
+	requests []*request              // in order of arrival
+	sum      sums
 	workers  int
 	declared int
 }
@@ -98,7 +100,7 @@ type Pool struct {
 // New makes an empty pool.
 func New(cfg Config) *Pool {
 	cfg.SlotsPerTaskManager = max(1, cfg.SlotsPerTaskManager)
-	return &Pool{cfg: cfg, tms: map[string]*TaskManager{}}
+	return &Pool{cfg: cfg, tms: map[string]*TaskManager{}, places: map[string]*TaskManager{}, sum: sums{held: map[string]int{}}}
 }
 
 // TaskManagers are those registered, sorted by id. The slice is a copy, what it
@@ -111,9 +113,11 @@ func (p *Pool) insert(t *TaskManager) {
 	i, _ := slices.BinarySearchFunc(p.order, t.ID, byID)
 	p.order = slices.Insert(p.order, i, t)
 	p.tms[t.ID] = t
+	p.count(t, 1)
 }
 
 func (p *Pool) remove(id string) {
+	p.count(p.tms[id], -1)
 	delete(p.tms, id)
 	if i, ok := slices.BinarySearchFunc(p.order, id, byID); ok {
 		p.order = slices.Delete(p.order, i, i+1)
@@ -121,15 +125,7 @@ func (p *Pool) remove(id string) {
 }
 
 // Total and Free count slots, without those of TaskManagers being released.
-func (p *Pool) Total() (total, free int) {
-	for _, t := range p.tms {
-		if !t.Releasing {
-			total += len(t.Slots)
-			free += t.Free()
-		}
-	}
-	return total, free
-}
+func (p *Pool) Total() (total, free int) { return p.sum.slots, p.sum.free }
 
 // Held are the slots of a job whose workers were not told to stop, in the
 // order in which its subtasks use them.
@@ -175,11 +171,7 @@ func (p *Pool) Deadline() time.Time {
 		}
 	}
 	if p.cfg.Elastic && p.surplus() > 0 {
-		for _, t := range p.tms {
-			if !t.Idle.IsZero() && !t.Releasing {
-				earlier(t.Idle.Add(p.cfg.IdleTimeout))
-			}
-		}
+		earlier(p.longestIdle().Add(p.cfg.IdleTimeout))
 	}
 	return next
 }
@@ -189,18 +181,9 @@ func (p *Pool) surplus() int {
 	if p.missing() > 0 {
 		return 0
 	}
-	idle, busy := 0, 0
-	for _, t := range p.tms {
-		switch {
-		case t.Releasing:
-		case t.Idle.IsZero():
-			busy++
-		default:
-			idle++
-		}
-	}
-	keep := max(p.cfg.Min-busy, 0)
-	if busy > 0 {
+	idle := p.sum.taskManagers - p.sum.busy
+	keep := max(p.cfg.Min-p.sum.busy, 0)
+	if p.sum.busy > 0 {
 		keep = max(keep, p.cfg.Redundant)
 	}
 	return idle - keep
@@ -209,28 +192,11 @@ func (p *Pool) surplus() int {
 // missing is how many slots jobs want beyond those that are free or about to
 // be.
 func (p *Pool) missing() int {
-	if len(p.requests) == 0 {
-		return 0
-	}
-	held := map[string]int{}
-	free := 0
-	for _, t := range p.order {
-		if t.Releasing {
-			continue
-		}
-		for _, h := range t.Slots {
-			if h.Worker == "" || h.Stopping {
-				free++
-			} else {
-				held[h.Job]++
-			}
-		}
-	}
 	n := 0
 	for _, r := range p.requests {
-		n += max(0, r.slots-held[r.job])
+		n += max(0, r.slots-p.sum.held[r.job])
 	}
-	return max(0, n-free)
+	return max(0, n-p.sum.open)
 }
 
 func (p *Pool) find(job string) *request {

@@ -3,6 +3,7 @@ package slots
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -243,8 +244,29 @@ func (c *simulation) apply(ev Event) {
 			defer c.lose(a.ID)
 		}
 	}
+	c.checkSums()
 	if dl := c.p.Deadline(); !dl.IsZero() && dl.Before(c.now) {
 		c.t.Fatalf("deadline %s has passed at %s", dl.Sub(zero), c.now.Sub(zero))
+	}
+}
+
+// checkSums counts anew what the pool keeps count of.
+func (c *simulation) checkSums() {
+	fresh := New(c.p.cfg)
+	var idle time.Time
+	for _, t := range c.p.order {
+		fresh.count(t, 1)
+		if !t.Releasing && !t.Idle.IsZero() && (idle.IsZero() || t.Idle.Before(idle)) {
+			idle = t.Idle
+		}
+	}
+	got := c.p.sum
+	if got.known && !got.idle.Equal(idle) {
+		c.t.Fatalf("idle since %s, not %s", idle, got.idle)
+	}
+	got.idle, got.known, fresh.sum.idle, fresh.sum.known = time.Time{}, false, time.Time{}, false
+	if !reflect.DeepEqual(got, fresh.sum) {
+		c.t.Fatalf("sums %+v, counted %+v", got, fresh.sum)
 	}
 }
 

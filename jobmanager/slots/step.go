@@ -1,7 +1,6 @@
 package slots
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -65,7 +64,8 @@ type StartWorker struct {
 type StopWorker struct{ Worker, TaskManager, Reason string }
 
 // Allocated answers a Request: all slots that the job holds, Request.Slots of
-// them. New ones among them had their StartWorker before.
+// them or more, of which the job uses those that it used before. New ones among
+// them had their StartWorker before.
 type Allocated struct {
 	Job   string
 	Slots []Slot
@@ -140,6 +140,7 @@ func (s *step) gone(ev Gone) {
 	for _, h := range t.Slots {
 		if h.Worker != "" && !told[h.Worker] {
 			told[h.Worker] = true
+			delete(s.places, h.Worker)
 			s.do(WorkerLost{Job: h.Job, Worker: h.Worker, Reason: ev.Reason})
 		}
 	}
@@ -160,24 +161,35 @@ func (s *step) release(job string) {
 }
 
 func (s *step) stopWorkers(reason string, which func(*Holder) bool) {
-	told := map[string]bool{}
 	for _, t := range s.order {
-		for i := range t.Slots {
-			h := &t.Slots[i]
-			if h.Worker == "" || h.Stopping || !which(h) {
-				continue
-			}
-			h.Stopping = true
-			if !told[h.Worker] {
-				told[h.Worker] = true
-				s.do(StopWorker{Worker: h.Worker, TaskManager: t.ID, Reason: reason})
-			}
+		if slices.ContainsFunc(t.Slots, func(h Holder) bool { return h.Worker != "" && !h.Stopping && which(&h) }) {
+			s.change(t, func() { s.stopOn(t, reason, which) })
+		}
+	}
+}
+
+func (s *step) stopOn(t *TaskManager, reason string, which func(*Holder) bool) {
+	told := map[string]bool{}
+	for i := range t.Slots {
+		h := &t.Slots[i]
+		if h.Worker == "" || h.Stopping || !which(h) {
+			continue
+		}
+		h.Stopping = true
+		if !told[h.Worker] {
+			told[h.Worker] = true
+			s.do(StopWorker{Worker: h.Worker, TaskManager: t.ID, Reason: reason})
 		}
 	}
 }
 
 func (s *step) workerEnded(ev WorkerEnded) {
-	for _, t := range s.order {
+	t := s.places[ev.Worker]
+	if t == nil {
+		return
+	}
+	delete(s.places, ev.Worker)
+	s.change(t, func() {
 		lost := false
 		for i := range t.Slots {
 			h := &t.Slots[i]
@@ -191,10 +203,10 @@ func (s *step) workerEnded(ev WorkerEnded) {
 			*h = Holder{}
 			t.free++
 		}
-		if lost && t.used() == 0 {
+		if t.used() == 0 {
 			t.Idle = s.now
 		}
-	}
+	})
 }
 
 // serve gives slots to the jobs that wait, in order of arrival. A job that
@@ -204,37 +216,37 @@ func (s *step) serve() {
 		if !r.pending {
 			continue
 		}
-		held := s.Held(r.job)
-		_, free := s.Total()
-		if len(held)+free < r.slots {
+		held := s.sum.held[r.job]
+		if held+s.sum.free < r.slots {
 			continue
 		}
-		s.take(r, r.slots-len(held))
+		s.take(r, r.slots-held)
 		r.pending = false
-		s.do(Allocated{Job: r.job, Slots: s.Held(r.job)[:r.slots]})
+		s.do(Allocated{Job: r.job, Slots: s.Held(r.job)})
 	}
 }
 
 // take gives n more slots to a job, which are free.
 func (s *step) take(r *request, n int) {
+	if n <= 0 {
+		return
+	}
 	workers := map[string]*StartWorker{} // of this round, by TaskManager
 	var order []*StartWorker
+	pick := s.filling(r.job)
+	if s.cfg.Spread {
+		pick = s.spreading()
+	}
 	for n > 0 {
-		t := s.pick(r.job)
+		t, k := pick(n)
 		w := workers[t.ID]
 		if w == nil {
 			w = &StartWorker{Worker: s.newWorker(), Job: r.job, TaskManager: t.ID}
 			workers[t.ID] = w
 			order = append(order, w)
+			s.places[w.Worker] = t
 		}
-		k := 1
-		switch {
-		case s.cfg.Whole:
-			k = t.free
-		case !s.cfg.Spread: // the choice would be the same until it is full
-			k = min(n, t.free)
-		}
-		t.hold(w, k)
+		s.change(t, func() { t.hold(w, k) })
 		n -= k
 	}
 	for _, w := range order {
@@ -253,34 +265,6 @@ func (t *TaskManager) hold(w *StartWorker, k int) {
 			k--
 		}
 	}
-}
-
-// pick chooses the TaskManager of the next slot: the least used one when
-// slots are spread, else one that the job is on already, else the fullest.
-func (s *step) pick(job string) *TaskManager {
-	var best *TaskManager
-	for _, t := range s.order {
-		if t.Releasing || t.free == 0 {
-			continue
-		}
-		if best == nil || s.better(job, t, best) {
-			best = t
-		}
-	}
-	return best
-}
-
-func (s *step) better(job string, a, b *TaskManager) bool {
-	if s.cfg.Spread { // used/total, without division
-		return a.used()*len(b.Slots) < b.used()*len(a.Slots)
-	}
-	on := func(t *TaskManager) int {
-		if slices.ContainsFunc(t.Slots, func(h Holder) bool { return h.Job == job && !h.Stopping }) {
-			return 0
-		}
-		return 1
-	}
-	return cmp.Or(cmp.Compare(on(a), on(b)), cmp.Compare(a.free, b.free)) < 0
 }
 
 func (s *step) expire() {
@@ -302,7 +286,7 @@ func (s *step) denial(r *request) string {
 		way = fmt.Sprintf("raise slotmanager.number-of-slots.max (%d) or lower the parallelism", s.cfg.MaxSlots)
 	}
 	return fmt.Sprintf("job %s needs %d slots and holds %d; of the %d slots of %d TaskManagers %d are free after %s (slot.request.timeout): %s",
-		r.name, r.slots, len(s.Held(r.job)), total, len(s.tms), free, s.cfg.RequestTimeout, way)
+		r.name, r.slots, s.sum.held[r.job], total, len(s.tms), free, s.cfg.RequestTimeout, way)
 }
 
 // shrink releases TaskManagers that were idle for too long, longest first.
@@ -310,12 +294,16 @@ func (s *step) shrink() {
 	if !s.cfg.Elastic {
 		return
 	}
+	n := s.surplus()
+	if since := s.longestIdle(); n <= 0 || s.now.Before(since.Add(s.cfg.IdleTimeout)) {
+		return
+	}
 	idle := slices.DeleteFunc(s.TaskManagers(), func(t *TaskManager) bool {
 		return t.Releasing || t.Idle.IsZero() || s.now.Before(t.Idle.Add(s.cfg.IdleTimeout))
 	})
 	slices.SortStableFunc(idle, func(a, b *TaskManager) int { return a.Idle.Compare(b.Idle) })
-	for _, t := range idle[:max(0, min(len(idle), s.surplus()))] {
-		t.Releasing = true
+	for _, t := range idle[:min(len(idle), n)] {
+		s.change(t, func() { t.Releasing = true })
 		s.do(ReleaseTaskManager{ID: t.ID, Reason: fmt.Sprintf("idle for %s", s.now.Sub(t.Idle).Round(time.Millisecond))})
 	}
 }
@@ -325,16 +313,7 @@ func (s *step) declare() {
 	if !s.cfg.Elastic {
 		return
 	}
-	have, total, busy := 0, 0, 0
-	for _, t := range s.tms {
-		if !t.Releasing {
-			have++
-			total += len(t.Slots)
-			if t.Idle.IsZero() {
-				busy++
-			}
-		}
-	}
+	have, total, busy := s.sum.taskManagers, s.sum.slots, s.sum.busy
 	per := s.cfg.SlotsPerTaskManager
 	more := (s.missing() + per - 1) / per
 	if idle := have - busy; (busy > 0 || more > 0) && s.cfg.Redundant > idle && len(s.requests) > 0 {
