@@ -24,7 +24,6 @@ var idle = []struct {
 	{"on YARN a new ApplicationMaster finds its jobs in the application's folder, whatever is set; a standalone JobManager recovers none",
 		[]string{"high-availability.type", "high-availability.storageDir", "high-availability.jobmanager.port", "high-availability.zookeeper.path.root",
 			"high-availability.zookeeper.quorum"}},
-	{"a failure restarts all tasks of its job", []string{"jobmanager.execution.failover-strategy"}},
 	{"connections are not encrypted", []string{"security.ssl.internal.enabled", "security.ssl.rest.enabled"}},
 	{"tokens are not renewed", []string{"security.delegation.token.provider.", "security.delegation.tokens.enabled",
 		"security.delegation.tokens.renewal.retry.backoff", "security.delegation.tokens.renewal.time-ratio", "security.kerberos.access.hadoopFileSystems",

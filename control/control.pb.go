@@ -3505,11 +3505,12 @@ func (x *WorkerRegistered) GetSecret() string {
 
 type DeployTasks struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
-	Attempt            int32                  `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"` // of the whole graph: each failover starts a new one
+	Attempt            int32                  `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"` // of the region: each failover of it starts a new one
 	Tasks              []*TaskDeployment      `protobuf:"bytes,2,rep,name=tasks,proto3" json:"tasks,omitempty"`
 	Locations          []*TaskLocation        `protobuf:"bytes,3,rep,name=locations,proto3" json:"locations,omitempty"`                              // of every subtask that these tasks exchange data with
 	CheckpointDir      string                 `protobuf:"bytes,4,opt,name=checkpoint_dir,json=checkpointDir,proto3" json:"checkpoint_dir,omitempty"` // <dir>/<job id>, empty without checkpointing
 	RestoredCheckpoint int64                  `protobuf:"varint,5,opt,name=restored_checkpoint,json=restoredCheckpoint,proto3" json:"restored_checkpoint,omitempty"`
+	Region             int32                  `protobuf:"varint,6,opt,name=region,proto3" json:"region,omitempty"` // its tasks run and fail together; those of other regions go on
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -3575,6 +3576,13 @@ func (x *DeployTasks) GetCheckpointDir() string {
 func (x *DeployTasks) GetRestoredCheckpoint() int64 {
 	if x != nil {
 		return x.RestoredCheckpoint
+	}
+	return 0
+}
+
+func (x *DeployTasks) GetRegion() int32 {
+	if x != nil {
+		return x.Region
 	}
 	return 0
 }
@@ -3734,6 +3742,7 @@ func (x *TaskLocation) GetFinished() bool {
 type StartTasks struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       int32                  `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Region        int32                  `protobuf:"varint,2,opt,name=region,proto3" json:"region,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3775,12 +3784,20 @@ func (x *StartTasks) GetAttempt() int32 {
 	return 0
 }
 
+func (x *StartTasks) GetRegion() int32 {
+	if x != nil {
+		return x.Region
+	}
+	return 0
+}
+
 type CancelTasks struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       int32                  `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Tasks         []*Task                `protobuf:"bytes,2,rep,name=tasks,proto3" json:"tasks,omitempty"`
 	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	Force         bool                   `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
+	Region        int32                  `protobuf:"varint,5,opt,name=region,proto3" json:"region,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3841,6 +3858,13 @@ func (x *CancelTasks) GetForce() bool {
 		return x.Force
 	}
 	return false
+}
+
+func (x *CancelTasks) GetRegion() int32 {
+	if x != nil {
+		return x.Region
+	}
+	return 0
 }
 
 type TriggerCheckpoint struct {
@@ -4730,7 +4754,7 @@ type CoordinatorCommand_Registered struct {
 }
 
 type CoordinatorCommand_Start struct {
-	Start *StartEnumerators `protobuf:"bytes,2,opt,name=start,proto3,oneof"` // also after a failover: forget everything, begin from this
+	Start *StartEnumerators `protobuf:"bytes,2,opt,name=start,proto3,oneof"` // also after a failover: forget them, begin from this
 }
 
 type CoordinatorCommand_SplitRequest struct {
@@ -4781,10 +4805,11 @@ func (*CoordinatorCommand_SourceEvent) isCoordinatorCommand_Command() {}
 
 type StartEnumerators struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Attempt       int32                  `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Attempt       int32                  `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"` // counts the failovers of the job
 	States        map[string][]byte      `protobuf:"bytes,2,rep,name=states,proto3" json:"states,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Restored      bool                   `protobuf:"varint,3,opt,name=restored,proto3" json:"restored,omitempty"`
 	Parallelism   map[string]int32       `protobuf:"bytes,4,rep,name=parallelism,proto3" json:"parallelism,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Operators     []string               `protobuf:"bytes,5,rep,name=operators,proto3" json:"operators,omitempty"` // only these; the others go on. None: all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4843,6 +4868,13 @@ func (x *StartEnumerators) GetRestored() bool {
 func (x *StartEnumerators) GetParallelism() map[string]int32 {
 	if x != nil {
 		return x.Parallelism
+	}
+	return nil
+}
+
+func (x *StartEnumerators) GetOperators() []string {
+	if x != nil {
+		return x.Operators
 	}
 	return nil
 }
@@ -5567,13 +5599,14 @@ const file_control_control_proto_rawDesc = "" +
 	"\x15heartbeat_interval_ms\x18\x02 \x01(\x03R\x13heartbeatIntervalMs\x120\n" +
 	"\x14heartbeat_timeout_ms\x18\x03 \x01(\x03R\x12heartbeatTimeoutMs\x12\x14\n" +
 	"\x05epoch\x18\x04 \x01(\x03R\x05epoch\x12\x16\n" +
-	"\x06secret\x18\x05 \x01(\tR\x06secret\"\xf3\x01\n" +
+	"\x06secret\x18\x05 \x01(\tR\x06secret\"\x8b\x02\n" +
 	"\vDeployTasks\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x05R\aattempt\x125\n" +
 	"\x05tasks\x18\x02 \x03(\v2\x1f.goflink.control.TaskDeploymentR\x05tasks\x12;\n" +
 	"\tlocations\x18\x03 \x03(\v2\x1d.goflink.control.TaskLocationR\tlocations\x12%\n" +
 	"\x0echeckpoint_dir\x18\x04 \x01(\tR\rcheckpointDir\x12/\n" +
-	"\x13restored_checkpoint\x18\x05 \x01(\x03R\x12restoredCheckpoint\"\xae\x01\n" +
+	"\x13restored_checkpoint\x18\x05 \x01(\x03R\x12restoredCheckpoint\x12\x16\n" +
+	"\x06region\x18\x06 \x01(\x05R\x06region\"\xae\x01\n" +
 	"\x0eTaskDeployment\x12)\n" +
 	"\x04task\x18\x01 \x01(\v2\x15.goflink.control.TaskR\x04task\x128\n" +
 	"\arestore\x18\x02 \x03(\v2\x1e.goflink.control.OperatorStateR\arestore\x12\x12\n" +
@@ -5585,15 +5618,17 @@ const file_control_control_proto_rawDesc = "" +
 	"\tworker_id\x18\x03 \x01(\tR\bworkerId\x12\x12\n" +
 	"\x04host\x18\x04 \x01(\tR\x04host\x12\x1b\n" +
 	"\tdata_port\x18\x05 \x01(\x05R\bdataPort\x12\x1a\n" +
-	"\bfinished\x18\x06 \x01(\bR\bfinished\"&\n" +
+	"\bfinished\x18\x06 \x01(\bR\bfinished\">\n" +
 	"\n" +
 	"StartTasks\x12\x18\n" +
-	"\aattempt\x18\x01 \x01(\x05R\aattempt\"\x82\x01\n" +
+	"\aattempt\x18\x01 \x01(\x05R\aattempt\x12\x16\n" +
+	"\x06region\x18\x02 \x01(\x05R\x06region\"\x9a\x01\n" +
 	"\vCancelTasks\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x05R\aattempt\x12+\n" +
 	"\x05tasks\x18\x02 \x03(\v2\x15.goflink.control.TaskR\x05tasks\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n" +
-	"\x05force\x18\x04 \x01(\bR\x05force\"\xd2\x02\n" +
+	"\x05force\x18\x04 \x01(\bR\x05force\x12\x16\n" +
+	"\x06region\x18\x05 \x01(\x05R\x06region\"\xd2\x02\n" +
 	"\x11TriggerCheckpoint\x12#\n" +
 	"\rcheckpoint_id\x18\x01 \x01(\x03R\fcheckpointId\x12!\n" +
 	"\ftimestamp_ms\x18\x02 \x01(\x03R\vtimestampMs\x12+\n" +
@@ -5663,12 +5698,13 @@ const file_control_control_proto_rawDesc = "" +
 	"\bshutdown\x18\a \x01(\v2\x19.goflink.control.ShutdownH\x00R\bshutdown\x12:\n" +
 	"\theartbeat\x18\b \x01(\v2\x1a.goflink.control.HeartbeatH\x00R\theartbeat\x12A\n" +
 	"\fsource_event\x18\t \x01(\v2\x1c.goflink.control.SourceEventH\x00R\vsourceEventB\t\n" +
-	"\acommand\"\xe0\x02\n" +
+	"\acommand\"\xfe\x02\n" +
 	"\x10StartEnumerators\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x05R\aattempt\x12E\n" +
 	"\x06states\x18\x02 \x03(\v2-.goflink.control.StartEnumerators.StatesEntryR\x06states\x12\x1a\n" +
 	"\brestored\x18\x03 \x01(\bR\brestored\x12T\n" +
-	"\vparallelism\x18\x04 \x03(\v22.goflink.control.StartEnumerators.ParallelismEntryR\vparallelism\x1a9\n" +
+	"\vparallelism\x18\x04 \x03(\v22.goflink.control.StartEnumerators.ParallelismEntryR\vparallelism\x12\x1c\n" +
+	"\toperators\x18\x05 \x03(\tR\toperators\x1a9\n" +
 	"\vStatesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\x1a>\n" +

@@ -42,6 +42,16 @@ func (a *Aligner) Join(source string, al Alignment) {
 	}
 }
 
+// Leave takes a source with its readers out of its group, until it joins again.
+func (a *Aligner) Leave(source string) {
+	for r := range a.groups[a.sources[source].Group] {
+		if r.source == source {
+			delete(a.groups[a.sources[source].Group], r)
+		}
+	}
+	delete(a.sources, source)
+}
+
 // Report takes the watermark of a reader.
 func (a *Aligner) Report(source string, subtask int, wm int64) {
 	if al, ok := a.sources[source]; ok {

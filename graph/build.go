@@ -64,7 +64,7 @@ func Build(g *StreamGraph) (*Chained, error) {
 		g.MaxParallelism = -1 // as Flink reports it
 	}
 	c.Graph = &JobGraph{
-		Version: Version, Protocol: Protocol, Name: g.Name,
+		Version: Version, Protocol: Protocol, Regions: true, Name: g.Name,
 		Config: maps.Clone(g.Config), Once: maps.Clone(g.Once),
 		MaxParallelism: int32(g.MaxParallelism),
 	}

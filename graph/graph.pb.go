@@ -105,6 +105,7 @@ type JobGraph struct {
 	SubmittedMs    int64                  `protobuf:"varint,12,opt,name=submitted_ms,json=submittedMs,proto3" json:"submitted_ms,omitempty"`
 	Protocol       uint32                 `protobuf:"varint,13,opt,name=protocol,proto3" json:"protocol,omitempty"` // worker protocol that the program was built with
 	Warnings       []string               `protobuf:"bytes,14,rep,name=warnings,proto3" json:"warnings,omitempty"`  // e.g. stateful operators without a uid
+	Regions        bool                   `protobuf:"varint,20,opt,name=regions,proto3" json:"regions,omitempty"`   // the program's workers can run regions in attempts of their own
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -235,6 +236,13 @@ func (x *JobGraph) GetWarnings() []string {
 		return x.Warnings
 	}
 	return nil
+}
+
+func (x *JobGraph) GetRegions() bool {
+	if x != nil {
+		return x.Regions
+	}
+	return false
 }
 
 // Program is the job binary: found by content, started with the same arguments
@@ -813,7 +821,7 @@ var File_graph_graph_proto protoreflect.FileDescriptor
 
 const file_graph_graph_proto_rawDesc = "" +
 	"\n" +
-	"\x11graph/graph.proto\x12\rgoflink.graph\"\xa8\x05\n" +
+	"\x11graph/graph.proto\x12\rgoflink.graph\"\xc2\x05\n" +
 	"\bJobGraph\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x12\n" +
@@ -829,7 +837,8 @@ const file_graph_graph_proto_rawDesc = "" +
 	"\x04once\x18\v \x03(\v2!.goflink.graph.JobGraph.OnceEntryR\x04once\x12!\n" +
 	"\fsubmitted_ms\x18\f \x01(\x03R\vsubmittedMs\x12\x1a\n" +
 	"\bprotocol\x18\r \x01(\rR\bprotocol\x12\x1a\n" +
-	"\bwarnings\x18\x0e \x03(\tR\bwarnings\x1a9\n" +
+	"\bwarnings\x18\x0e \x03(\tR\bwarnings\x12\x18\n" +
+	"\aregions\x18\x14 \x01(\bR\aregions\x1a9\n" +
 	"\vConfigEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +

@@ -53,7 +53,7 @@ func (jm *JobManager) obey(a slots.Action) {
 	case slots.Denied:
 		if m := jm.jobs[a.Job]; m != nil {
 			m.post(func() {
-				m.step(execution.GlobalFailure{Cause: execution.Failure{Message: a.Reason, Domain: "external"}})
+				m.step(execution.SchedulingFailed{Cause: execution.Failure{Message: a.Reason, Domain: "external"}})
 			})
 		}
 	case slots.WorkerLost:

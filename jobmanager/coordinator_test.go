@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +23,10 @@ import (
 )
 
 // counting is a program whose only enumerator hands out numbers.
-type counting struct{ g *graph.JobGraph }
+type counting struct {
+	g *graph.JobGraph
+	l *inProcess // nil: nobody looks
+}
 
 func (p *counting) JobGraph() *graph.JobGraph { return p.g }
 
@@ -30,10 +34,19 @@ func (p *counting) BuildChain(string, *dataflow.Env) (*dataflow.Chain, error) {
 	return nil, errors.New("a coordinator runs no tasks")
 }
 
-func (p *counting) NewEnumerator(string) (dataflow.Enumerator, error) { return &numbers{}, nil }
+func (p *counting) NewEnumerator(id string) (dataflow.Enumerator, error) {
+	n := &numbers{l: p.l}
+	if p.l != nil {
+		p.l.mu.Lock()
+		defer p.l.mu.Unlock()
+		p.l.started = append(p.l.started, id[:1])
+	}
+	return n, nil
+}
 
 type numbers struct {
 	ctx  dataflow.EnumeratorContext
+	l    *inProcess
 	next int
 }
 
@@ -63,6 +76,11 @@ func (n *numbers) Request(subtask int, host string) error {
 	if host == "panic" {
 		panic("bad host")
 	}
+	if n.l != nil {
+		n.l.mu.Lock()
+		n.l.asked = append(n.l.asked, host)
+		n.l.mu.Unlock()
+	}
 	n.ctx.Run(func(context.Context) error { return nil }, func(error) error {
 		n.next++
 		n.ctx.Assign(subtask, [][]byte{fmt.Appendf(nil, "%d", n.next)})
@@ -81,9 +99,30 @@ func (n *numbers) Close() error { return nil }
 type inProcess struct {
 	c           *cluster
 	parallelism int32
+	graph       func() *graph.JobGraph // nil: testJob with an enumerator
 	mu          sync.Mutex
 	launched    int
 	last        *goroutine
+	started     []string // enumerators, by the first letter of their operator
+	asked       []string // hosts of split requests
+}
+
+func (l *inProcess) starts(operator string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, s := range l.started {
+		if s == operator {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *inProcess) hosts() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.asked)
 }
 
 type goroutine struct {
@@ -100,6 +139,9 @@ func (l *inProcess) Launch(_ context.Context, s CoordinatorSpec) (CoordinatorPro
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &goroutine{cancel: cancel, done: make(chan struct{})}
 	job := withEnumerator(testJob(l.parallelism, everySecond))
+	if l.graph != nil {
+		job = l.graph()
+	}
 	l.mu.Lock()
 	l.launched++
 	l.last = g
@@ -107,7 +149,7 @@ func (l *inProcess) Launch(_ context.Context, s CoordinatorSpec) (CoordinatorPro
 	l.c.wg.Go(func() {
 		defer close(g.done)
 		defer cancel()
-		g.err = coordinator.Run(ctx, coordinator.Options{Bootstrap: s.Bootstrap, Program: &counting{job}, Files: l.c.files})
+		g.err = coordinator.Run(ctx, coordinator.Options{Bootstrap: s.Bootstrap, Program: &counting{job, l}, Files: l.c.files})
 	})
 	return g, nil
 }

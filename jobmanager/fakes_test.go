@@ -3,6 +3,7 @@ package jobmanager
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -126,13 +127,13 @@ type fakeWorker struct {
 	cancel context.CancelFunc
 	stream grpc.BidiStreamingClient[control.WorkerEvent, control.WorkerCommand]
 	mu     sync.Mutex
-	tasks  []*control.Task
+	tasks  map[int32][]*control.Task // by region
 }
 
 func (c *cluster) worker(tm *fakeTM, s *control.StartWorker) {
 	ctx, cancel := context.WithCancel(context.Background())
 	conn := c.dial()
-	w := &fakeWorker{c: c, tm: tm, id: s.WorkerId, cancel: cancel}
+	w := &fakeWorker{c: c, tm: tm, id: s.WorkerId, cancel: cancel, tasks: map[int32][]*control.Task{}}
 	var err error
 	if w.stream, err = control.NewJobManagerClient(conn).Worker(ctx, grpc.WaitForReady(true)); err != nil {
 		cancel()
@@ -168,12 +169,29 @@ func (w *fakeWorker) report(t *control.Task, state string) {
 }
 
 func (w *fakeWorker) reportAll(state string) {
+	for _, t := range w.all() {
+		w.report(t, state)
+	}
+}
+
+func (w *fakeWorker) reportRegion(region int32, state string) {
 	w.mu.Lock()
-	tasks := slices.Clone(w.tasks)
+	tasks := w.tasks[region]
 	w.mu.Unlock()
 	for _, t := range tasks {
 		w.report(t, state)
 	}
+}
+
+// all are the tasks that were deployed.
+func (w *fakeWorker) all() []*control.Task {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var list []*control.Task
+	for _, r := range slices.Sorted(maps.Keys(w.tasks)) {
+		list = append(list, w.tasks[r]...)
+	}
+	return list
 }
 
 func (w *fakeWorker) run() {
@@ -187,18 +205,19 @@ func (w *fakeWorker) run() {
 			w.c.see(x.Registered)
 		case *control.WorkerCommand_Deploy:
 			w.mu.Lock()
-			w.tasks = nil
+			var tasks []*control.Task
 			for _, t := range x.Deploy.Tasks {
-				w.tasks = append(w.tasks, t.Task)
+				tasks = append(tasks, t.Task)
 			}
+			w.tasks[x.Deploy.Region] = tasks
 			w.mu.Unlock()
-			w.reportAll("INITIALIZING")
+			w.reportRegion(x.Deploy.Region, "INITIALIZING")
 			w.c.see(x.Deploy)
 		case *control.WorkerCommand_Start:
-			w.reportAll("RUNNING")
+			w.reportRegion(x.Start.Region, "RUNNING")
 			w.c.see(x.Start)
 		case *control.WorkerCommand_Cancel:
-			w.reportAll("CANCELED")
+			w.reportRegion(x.Cancel.Region, "CANCELED")
 			w.c.see(x.Cancel)
 		case *control.WorkerCommand_Trigger:
 			w.c.see(x.Trigger)
@@ -240,10 +259,7 @@ func (c *cluster) barrier(tr *control.TriggerCheckpoint) {
 		return
 	}
 	for _, w := range c.all() {
-		w.mu.Lock()
-		tasks := slices.Clone(w.tasks)
-		w.mu.Unlock()
-		for _, t := range tasks {
+		for _, t := range w.all() {
 			ack := &control.CheckpointAck{CheckpointId: tr.CheckpointId, Task: t, StateBytes: 10,
 				States: []*control.OperatorState{{OperatorId: t.VertexId, Lists: []*control.ListState{{Name: "l", Mode: "split",
 					Items: [][]byte{fmt.Appendf(nil, "%s/%d@%d", t.VertexId[:1], t.Subtask, tr.CheckpointId)}}}}}}
@@ -255,10 +271,7 @@ func (c *cluster) barrier(tr *control.TriggerCheckpoint) {
 // drain makes every task tell that its data is processed.
 func (c *cluster) drain() {
 	for _, w := range c.all() {
-		w.mu.Lock()
-		tasks := slices.Clone(w.tasks)
-		w.mu.Unlock()
-		for _, t := range tasks {
+		for _, t := range w.all() {
 			w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Drained{Drained: &control.TaskDrained{Task: t}}})
 		}
 	}

@@ -21,7 +21,7 @@ import (
 func testJob(p int32, config map[string]string) *graph.JobGraph {
 	s, m := strings.Repeat("a", 32), strings.Repeat("b", 32)
 	list := []*graph.State{{Name: "l", Kind: "operator-list", Type: "string"}}
-	g := &graph.JobGraph{Version: graph.Version, Name: "test", Protocol: control.ProtocolVersion, Config: config, MaxParallelism: 128,
+	g := &graph.JobGraph{Version: graph.Version, Name: "test", Protocol: control.ProtocolVersion, Regions: true, Config: config, MaxParallelism: 128,
 		Program: &graph.Program{Sha256: strings.Repeat("1", 64), Name: "prog"},
 		Vertices: []*graph.Vertex{
 			{Id: s, Name: "Source: in", Parallelism: p, MaxParallelism: 128, SlotSharingGroup: "default", Source: true,

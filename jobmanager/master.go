@@ -38,9 +38,9 @@ type master struct {
 	deep bool
 
 	workers  map[string]*worker
-	expected map[string]bool // workers that were started for the job
-	slots    []slots.Slot    // of the attempt, once allocated
-	waiting  bool            // an attempt is to be deployed once all below is there
+	expected map[string]bool  // workers that were started for the job
+	slots    []execution.Slot // for what waits, once allocated; hosts and ports are still to come
+	waiting  bool             // tasks are to be deployed once all below is there
 	restored bool
 	assigned *checkpoint.Assignment
 	from     int64 // id of the checkpoint that the attempt begins from
@@ -80,9 +80,8 @@ func newMaster(jm *JobManager, g *graph.JobGraph, c *conf.Config, cc checkpoint.
 	if g.SubmittedMs == 0 {
 		m.spec.Submitted = jm.clock.Now()
 	}
-	for _, v := range g.Vertices {
-		m.spec.Vertices = append(m.spec.Vertices, execution.Vertex{ID: v.Id, Name: v.Name, Parallelism: int(v.Parallelism), MaxParallelism: int(v.MaxParallelism)})
-	}
+	describeGraph(&m.spec, g)
+	m.spec.Full = wholeJob(g, c)
 	m.start = startWorkerOf(jm, g, c)
 	m.exec = execution.New(m.spec, jm.clock.Now())
 	m.cp = checkpoint.New(cc)
@@ -163,7 +162,7 @@ func (m *master) tick() {
 	}
 	if due(m.startBy) {
 		m.startBy = time.Time{}
-		m.step(execution.GlobalFailure{Cause: execution.Failure{Domain: "external",
+		m.step(execution.SchedulingFailed{Cause: execution.Failure{Domain: "external",
 			Message: "the job's workers did not register in time (resourcemanager.taskmanager-registration.timeout); see the logs of the TaskManagers"}})
 	}
 	if due(m.cancelBy) {
@@ -188,16 +187,18 @@ func (m *master) execute(a execution.Action) {
 	case execution.Schedule:
 		m.schedule(a)
 	case execution.Deploy:
-		m.deploy()
+		m.deploy(a.Tasks)
 	case execution.StartTasks:
-		m.everyWorker(&control.WorkerCommand{Command: &control.WorkerCommand_Start{Start: &control.StartTasks{Attempt: int32(a.Attempt)}}})
+		m.tellRegion(a.Region, &control.WorkerCommand{Command: &control.WorkerCommand_Start{Start: &control.StartTasks{Region: int32(a.Region), Attempt: int32(a.Attempt)}}})
 	case execution.AllRunning:
 		m.check(checkpoint.Begin{})
 	case execution.CancelTasks:
 		m.cancelTasks(a)
 	case execution.Restarting:
-		m.waiting, m.startBy = false, time.Time{}
-		m.check(checkpoint.Suspend{Reason: "the job is restarting"})
+		if !m.exec.Waiting() {
+			m.waiting, m.startBy = false, time.Time{}
+		}
+		m.check(checkpoint.Suspend{Reason: "the job is restarting", Others: a.Others})
 	case execution.Ended:
 		m.end(a)
 	}
@@ -233,13 +234,20 @@ func (m *master) taskSwitched(a execution.TaskSwitched) {
 	}
 }
 
-// schedule gathers what an attempt needs: the state it begins from, its slots
-// with their workers, and the coordinator.
+// schedule gathers what tasks need to run: the state they begin from, slots with
+// their workers, and the enumerators of their sources. When others are scheduled
+// while some wait, all are deployed together.
 func (m *master) schedule(a execution.Schedule) {
 	m.waiting, m.restored, m.assigned, m.slots = true, false, nil, nil
-	m.coord.ready = false
-	m.held = map[execution.TaskID][]*control.WorkerCommand{}
-	m.check(checkpoint.Restore{})
+	var again []checkpoint.Task // all of them: nil
+	for _, e := range a.Tasks {
+		delete(m.held, e.ID())
+		if len(a.Tasks) < len(m.exec.Tasks()) {
+			again = append(again, checkpoint.Task(e.ID()))
+		}
+	}
+	m.coord.forget(m.graph, a.Tasks)
+	m.check(checkpoint.Restore{Tasks: again})
 	m.jm.loop.post(func() { m.jm.allot(slots.Request{Job: m.id, Name: m.graph.Name, Slots: a.Slots}) })
 }
 

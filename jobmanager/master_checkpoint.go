@@ -91,6 +91,9 @@ func makeExclusive(ctx context.Context, fsys hdfsstore.FS, dir string) error {
 
 func (m *master) trigger(a checkpoint.Trigger) {
 	m.log.Info(fmt.Sprintf("Triggering checkpoint %d (type=%s) @ %d for job %s.", a.ID, a.Kind.TypeName(), a.At.UnixMilli(), m.id))
+	if a.Kind == checkpoint.Stop {
+		m.step(execution.Stopping{})
+	}
 	byWorker := map[string]*control.TriggerCheckpoint{}
 	for _, t := range a.Tasks {
 		e := m.exec.Task(execution.TaskID(t))

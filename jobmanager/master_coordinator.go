@@ -3,11 +3,14 @@ package jobmanager
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"goflink/control"
+	"goflink/graph"
 	"goflink/jobmanager/checkpoint"
 	"goflink/jobmanager/execution"
 )
@@ -18,14 +21,48 @@ type coordinating struct {
 	busy    bool // being launched
 	process CoordinatorProcess
 	conn    *conn[control.CoordinatorCommand]
-	ready   bool // its enumerators run for the current attempt
-	asked   int  // attempt they were told to run for
-	age     int  // attempt the process was started in
+	ready   bool           // the enumerators of what waits run
+	asked   int            // attempt of the job that those started last were told
+	age     int            // attempt of the job that the process was started in
+	running map[string]int // enumerators that run, by operator, with their attempt
 	grace   func()
 }
 
-// startCoordinator makes the enumerators begin from the restored state; a job
-// without any needs no coordinator.
+// forget ends the enumerators of tasks that are run again: what they still say
+// is of an older attempt. Those of other tasks go on.
+func (c *coordinating) forget(g *graph.JobGraph, tasks []*execution.Execution) {
+	c.ready = false
+	again := map[string]bool{}
+	for _, e := range tasks {
+		again[e.Vertex.ID] = true
+	}
+	for _, v := range g.GetVertices() {
+		for _, op := range v.Operators {
+			if again[v.Id] {
+				delete(c.running, op.Id)
+			}
+		}
+	}
+}
+
+// idle lists the enumerators that do not run, with the parallelism of their
+// readers, and whether none does.
+func (c *coordinating) idle(g *graph.JobGraph) (list map[string]int32, all bool) {
+	list, all = map[string]int32{}, true
+	for _, v := range g.GetVertices() {
+		for _, op := range v.Operators {
+			if _, runs := c.running[op.Id]; op.Enumerator && runs {
+				all = false
+			} else if op.Enumerator {
+				list[op.Id] = v.Parallelism
+			}
+		}
+	}
+	return list, all
+}
+
+// startCoordinator makes the enumerators of what waits begin from the restored
+// state; a job without any needs no coordinator.
 func (m *master) startCoordinator() {
 	m.coord.needed = hasEnumerators(m.graph)
 	switch {
@@ -42,16 +79,22 @@ func (m *master) startEnumerators() {
 	if !m.waiting || !m.restored || m.coord.conn == nil {
 		return
 	}
-	cmd := &control.StartEnumerators{Attempt: int32(m.exec.Attempt()), Parallelism: map[string]int32{}}
-	for _, v := range m.graph.Vertices {
-		for _, op := range v.Operators {
-			if op.Enumerator {
-				cmd.Parallelism[op.Id] = v.Parallelism
-			}
-		}
+	list, all := m.coord.idle(m.graph)
+	if len(list) == 0 { // the regions that are run again have none
+		m.coord.ready = true
+		return
+	}
+	cmd := &control.StartEnumerators{Attempt: int32(m.exec.Attempt()), Parallelism: list}
+	if !all {
+		cmd.Operators = slices.Sorted(maps.Keys(list))
 	}
 	if m.assigned != nil {
-		cmd.Restored, cmd.States = true, m.assigned.Coordinators
+		cmd.Restored, cmd.States = true, map[string][]byte{}
+		for id, b := range m.assigned.Coordinators {
+			if _, again := list[id]; again {
+				cmd.States[id] = b
+			}
+		}
 	}
 	m.coord.asked = m.exec.Attempt()
 	m.coord.conn.send(&control.CoordinatorCommand{Command: &control.CoordinatorCommand_Start{Start: cmd}})
@@ -115,7 +158,7 @@ func (m *master) coordinatorFailed(f *execution.Failure) {
 		m.coord.conn.close()
 		m.coord.conn = nil
 	}
-	m.coord.ready = false
+	m.coord.ready, m.coord.running = false, nil
 	if m.coord.process != nil {
 		m.coord.process.Kill()
 	}
@@ -130,6 +173,7 @@ func (m *master) coordinatorEnded(p CoordinatorProcess) {
 		return
 	}
 	failed := m.coord.conn != nil || m.waiting
+	alive := len(m.coord.running) > 0
 	if m.coord.grace != nil {
 		m.coord.grace()
 		m.coord.grace = nil
@@ -139,11 +183,11 @@ func (m *master) coordinatorEnded(p CoordinatorProcess) {
 		m.coord.conn.close()
 		m.coord.conn = nil
 	}
-	m.coord.ready = false
+	m.coord.ready, m.coord.running = false, nil
 	if m.ending != nil {
 		return
 	}
-	if n := m.exec.Attempt(); m.waiting && m.restored && m.coord.asked < n && m.coord.age < n {
+	if n := m.exec.Attempt(); !alive && m.waiting && m.restored && m.coord.asked < n && m.coord.age < n {
 		// The one of the attempt before has ended now: this attempt has not
 		// begun with it.
 		m.startCoordinator()
@@ -201,49 +245,75 @@ func (m *master) beatCoordinator(h *control.Heartbeat, now time.Time, timeout ti
 	c.send(&control.CoordinatorCommand{Command: &control.CoordinatorCommand_Heartbeat{Heartbeat: h}})
 }
 
+// toCoordinator sends something to the enumerators that run.
 func (m *master) toCoordinator(c *control.CoordinatorCommand) {
-	if m.coord.conn != nil && m.coord.ready {
+	if m.coord.conn != nil && len(m.coord.running) > 0 {
 		m.coord.conn.send(c)
 	}
 }
 
-// splitRequest forwards a reader's wish, unless it is of another attempt.
+// splitRequest forwards a reader's wish to its enumerator, unless one of them is
+// of another attempt.
 func (m *master) splitRequest(r *control.SplitRequest) {
-	if int(r.Attempt) == m.exec.Attempt() {
-		m.toCoordinator(&control.CoordinatorCommand{Command: &control.CoordinatorCommand_SplitRequest{SplitRequest: r}})
+	n, runs := m.coord.running[r.OperatorId]
+	e := m.reader(r.OperatorId, r.Subtask)
+	if !runs || e == nil || e.Attempt != int(r.Attempt) {
+		return
 	}
+	r.Attempt = int32(n)
+	m.toCoordinator(&control.CoordinatorCommand{Command: &control.CoordinatorCommand_SplitRequest{SplitRequest: r}})
 }
 
-// sourceEvent forwards what a reader sent, unless it is of another attempt.
-func (m *master) sourceEvent(e *control.SourceEvent) {
-	if int(e.Attempt) == m.exec.Attempt() {
-		m.toCoordinator(&control.CoordinatorCommand{Command: &control.CoordinatorCommand_SourceEvent{SourceEvent: e}})
+// sourceEvent forwards what a reader sent to its enumerator, unless one of them is
+// of another attempt.
+func (m *master) sourceEvent(ev *control.SourceEvent) {
+	n, runs := m.coord.running[ev.OperatorId]
+	e := m.reader(ev.OperatorId, ev.Subtask)
+	if !runs || e == nil || e.Attempt != int(ev.Attempt) {
+		return
 	}
+	ev.Attempt = int32(n)
+	m.toCoordinator(&control.CoordinatorCommand{Command: &control.CoordinatorCommand_SourceEvent{SourceEvent: ev}})
 }
 
-// fromCoordinator handles an event of the coordinator. Until it has said that
-// its enumerators run for the current attempt, what it says is of the one
-// before.
+// started notes that the coordinator runs the enumerators that it was told last:
+// what it says of them from here on is of their new attempt.
+func (m *master) started(attempt int) {
+	if m.coord.asked != attempt || !m.waiting {
+		return
+	}
+	if m.coord.running == nil {
+		m.coord.running = map[string]int{}
+	}
+	list, _ := m.coord.idle(m.graph)
+	for id := range list {
+		m.coord.running[id] = attempt
+	}
+	m.coord.ready = true
+	m.deployIfReady()
+}
+
+// fromCoordinator handles an event of the coordinator. Until it has said that an
+// enumerator runs for the current attempt, what that says is of the one before.
 func (m *master) fromCoordinator(c *conn[control.CoordinatorCommand], e *control.CoordinatorEvent) {
 	if m.coord.conn != c {
 		return
 	}
 	switch e := e.Event.(type) {
 	case *control.CoordinatorEvent_Ready:
-		if int(e.Ready.GetAttempt()) == m.exec.Attempt() && m.coord.asked == m.exec.Attempt() {
-			m.coord.ready = true
-			m.deployIfReady()
+		if int(e.Ready.GetAttempt()) == m.exec.Attempt() {
+			m.started(int(e.Ready.GetAttempt()))
 		}
 	case *control.CoordinatorEvent_Failed:
 		f := failureOf(e.Failed.GetFailure())
 		f.Message = "source coordinator: " + f.Message
 		m.coordinatorFailed(f)
 	case *control.CoordinatorEvent_Assign:
-		if m.coord.ready {
+		if _, runs := m.coord.running[e.Assign.OperatorId]; runs {
 			m.toReader(e.Assign.OperatorId, e.Assign.Subtask, &control.WorkerCommand{Command: &control.WorkerCommand_Assign{Assign: e.Assign}})
 		}
 	case *control.CoordinatorEvent_SourceEvent:
-		if m.coord.ready {
+		if _, runs := m.coord.running[e.SourceEvent.OperatorId]; runs {
 			m.toReader(e.SourceEvent.OperatorId, e.SourceEvent.Subtask, &control.WorkerCommand{Command: &control.WorkerCommand_SourceEvent{SourceEvent: e.SourceEvent}})
 		}
 	case *control.CoordinatorEvent_Snapshot:
@@ -253,25 +323,26 @@ func (m *master) fromCoordinator(c *conn[control.CoordinatorCommand], e *control
 	}
 }
 
+// reader finds the task that runs a source; nil when there is none.
+func (m *master) reader(operator string, subtask int32) *execution.Execution {
+	for _, v := range m.graph.Vertices {
+		if slices.ContainsFunc(v.Operators, func(op *graph.Operator) bool { return op.Id == operator }) {
+			return m.exec.Task(execution.TaskID{Vertex: v.Id, Subtask: int(subtask)})
+		}
+	}
+	return nil
+}
+
 // toReader sends something to a source task, at once if it runs, else when it
 // does.
 func (m *master) toReader(operator string, subtask int32, c *control.WorkerCommand) {
-	for _, v := range m.graph.Vertices {
-		for _, op := range v.Operators {
-			if op.Id != operator {
-				continue
-			}
-			id := execution.TaskID{Vertex: v.Id, Subtask: int(subtask)}
-			e := m.exec.Task(id)
-			switch {
-			case e == nil || e.State.Terminal() || e.State == execution.TaskCanceling:
-			case e.State == execution.TaskRunning:
-				m.tell(e.Slot.Worker, c)
-			default:
-				m.held[id] = append(m.held[id], c)
-			}
-			return
-		}
+	e := m.reader(operator, subtask)
+	switch {
+	case e == nil || e.State.Terminal() || e.State == execution.TaskCanceling:
+	case e.State == execution.TaskRunning:
+		m.tell(e.Slot.Worker, c)
+	default:
+		m.held[e.ID()] = append(m.held[e.ID()], c)
 	}
 }
 

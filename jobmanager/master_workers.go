@@ -2,6 +2,7 @@ package jobmanager
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -22,12 +23,18 @@ func encodeProgram(p *graph.Program) []byte {
 	return b
 }
 
-// allocated takes the slots of an attempt, whose workers may still be starting.
+// allocated takes the slots for what waits, whose workers may still be starting.
 func (m *master) allocated(list []slots.Slot) {
 	if !m.waiting {
 		return
 	}
-	m.slots = list
+	m.slots = make([]execution.Slot, len(list))
+	for i, s := range list {
+		m.slots[i] = execution.Slot{TaskManager: s.TaskManager, Worker: s.Worker, Host: s.Host, Index: s.Index, Allocation: fmt.Sprintf("%s_%d", s.Worker, s.Index)}
+	}
+	if len(list) >= m.exec.Slots() {
+		m.slots = m.exec.Arrange(m.slots)
+	}
 	m.startBy = m.jm.clock.Now().Add(conf.ResourceManagerRegistrationTimeout.Get(m.conf))
 	m.deployIfReady()
 }
@@ -53,58 +60,22 @@ func (m *master) admitWorker(reg *control.RegisterWorker, c *conn[control.Worker
 	return ""
 }
 
-// deployIfReady deploys the attempt once state, slots, workers and coordinator
+// deployIfReady deploys what waits once state, slots, workers and coordinator
 // are there.
 func (m *master) deployIfReady() {
 	if !m.waiting || !m.restored || !m.coord.ready || m.slots == nil {
 		return
 	}
-	list := make([]execution.Slot, len(m.slots))
-	for i, s := range m.slots {
+	list := slices.Clone(m.slots)
+	for i, s := range list {
 		w := m.workers[s.Worker]
 		if w == nil || w.grace != nil {
 			return
 		}
-		list[i] = execution.Slot{TaskManager: s.TaskManager, Worker: s.Worker, Host: w.reg.Host, DataPort: int(w.reg.DataPort),
-			Index: s.Index, Allocation: fmt.Sprintf("%s_%d", s.Worker, s.Index)}
+		list[i].Host, list[i].DataPort = w.reg.Host, int(w.reg.DataPort)
 	}
 	m.waiting, m.startBy = false, time.Time{}
 	m.step(execution.SlotsReady{Slots: list})
-}
-
-// deploy sends each worker its tasks, and where the tasks are that they
-// exchange data with.
-func (m *master) deploy() {
-	var places []*control.TaskLocation
-	deployments := map[string]*control.DeployTasks{}
-	operators := map[string]int{}
-	for _, v := range m.graph.Vertices {
-		operators[v.Id] = len(v.Operators)
-	}
-	for _, e := range m.exec.Tasks() {
-		states := m.statesOf(e.ID())
-		places = append(places, &control.TaskLocation{VertexId: e.Vertex.ID, Subtask: int32(e.Subtask), WorkerId: e.Slot.Worker, Host: e.Slot.Host,
-			DataPort: int32(e.Slot.DataPort), Finished: control.FinishedBefore(states, operators[e.Vertex.ID])})
-		d := deployments[e.Slot.Worker]
-		if d == nil {
-			d = &control.DeployTasks{Attempt: int32(e.Attempt), CheckpointDir: m.dir, RestoredCheckpoint: m.from}
-			deployments[e.Slot.Worker] = d
-		}
-		d.Tasks = append(d.Tasks, &control.TaskDeployment{Task: taskOf(e), Restore: states, Slot: int32(e.Slot.Index), AllocationId: e.Slot.Allocation})
-		m.log.Info("Deploying "+e.Name()+" (attempt #"+fmt.Sprint(e.Attempt)+") to "+e.Slot.TaskManager+" @ "+e.Slot.Host, "task", e.Name(), "worker", e.Slot.Worker)
-	}
-	m.assigned = nil // it may be large
-	for id, d := range deployments {
-		d.Locations = places
-		m.tell(id, &control.WorkerCommand{Command: &control.WorkerCommand_Deploy{Deploy: d}})
-	}
-}
-
-func (m *master) statesOf(id execution.TaskID) []*control.OperatorState {
-	if m.assigned == nil {
-		return nil
-	}
-	return m.assigned.Tasks[checkpoint.Task(id)]
 }
 
 func taskOf(e *execution.Execution) *control.Task {
@@ -117,10 +88,17 @@ func (m *master) tell(workerID string, c *control.WorkerCommand) {
 	}
 }
 
-// everyWorker tells all workers that have tasks of the attempt.
-func (m *master) everyWorker(c *control.WorkerCommand) {
+// everyWorker tells all workers that have tasks of the job.
+func (m *master) everyWorker(c *control.WorkerCommand) { m.tellAll(m.exec.Tasks(), c) }
+
+// tellRegion tells the workers that have tasks of a region.
+func (m *master) tellRegion(region int, c *control.WorkerCommand) {
+	m.tellAll(m.exec.RegionTasks(region), c)
+}
+
+func (m *master) tellAll(tasks []*execution.Execution, c *control.WorkerCommand) {
 	told := map[string]bool{}
-	for _, e := range m.exec.Tasks() {
+	for _, e := range tasks {
 		if w := e.Slot.Worker; w != "" && !told[w] {
 			told[w] = true
 			m.tell(w, c)
@@ -132,19 +110,37 @@ func (m *master) everyWorker(c *control.WorkerCommand) {
 // waits before it gives up a worker: the worker's own watchdog comes first.
 const cancelMargin = 10 * time.Second
 
-func (m *master) cancelTasks(a execution.CancelTasks) {
-	m.everyWorker(&control.WorkerCommand{Command: &control.WorkerCommand_Cancel{Cancel: &control.CancelTasks{Attempt: int32(a.Attempt), Reason: a.Reason}}})
+// cancelPatience is how long a task may take to end after it was cancelled; 0:
+// for ever.
+func (m *master) cancelPatience() time.Duration {
 	if timeout := conf.TaskCancellationTimeout.Get(m.conf); timeout > 0 {
-		m.cancelBy = m.jm.clock.Now().Add(timeout + cancelMargin)
+		return timeout + cancelMargin
+	}
+	return 0
+}
+
+func (m *master) cancelTasks(a execution.CancelTasks) {
+	m.tellRegion(a.Region, &control.WorkerCommand{Command: &control.WorkerCommand_Cancel{Cancel: &control.CancelTasks{
+		Region: int32(a.Region), Attempt: int32(a.Attempt), Reason: a.Reason}}})
+	if p := m.cancelPatience(); p > 0 && m.cancelBy.IsZero() {
+		m.cancelBy = m.jm.clock.Now().Add(p)
 	}
 }
 
-// abandonHanging gives up workers whose tasks could not be cancelled.
+// abandonHanging gives up workers whose tasks could not be cancelled, and looks
+// again when the next one would have to be.
 func (m *master) abandonHanging() {
 	hanging := map[string]bool{}
+	now := m.jm.clock.Now()
 	for _, e := range m.exec.Tasks() {
-		if e.State == execution.TaskCanceling {
+		if e.State != execution.TaskCanceling {
+			continue
+		}
+		switch due := e.Times[execution.TaskCanceling].Add(m.cancelPatience()); {
+		case !now.Before(due):
 			hanging[e.Slot.Worker] = true
+		case m.cancelBy.IsZero() || due.Before(m.cancelBy):
+			m.cancelBy = due
 		}
 	}
 	for id := range hanging {
@@ -187,16 +183,13 @@ func (m *master) workerLost(id, reason string) {
 		w.conn.close()
 		delete(m.workers, id)
 	}
-	m.step(execution.WorkerLost{Worker: id, Cause: execution.Failure{Message: reason, Domain: "external", Retry: "restart"}})
-	if !m.waiting {
-		return
-	}
-	for _, s := range m.slots { // it was to run tasks, and runs none yet
-		if s.Worker == id {
-			m.step(execution.GlobalFailure{Cause: execution.Failure{Message: reason, Domain: "external", Retry: "restart", TaskManager: s.TaskManager, Location: s.Host}})
-			return
+	lost := execution.WorkerLost{Worker: id, Cause: execution.Failure{Message: reason, Domain: "external", Retry: "restart"}}
+	for _, s := range m.slots {
+		if m.waiting && s.Worker == id { // it was to run tasks, and runs none of them yet
+			lost.Planned, lost.Cause.TaskManager, lost.Cause.Location = true, s.TaskManager, s.Host
 		}
 	}
+	m.step(lost)
 }
 
 // beat sends heartbeats and looks who has been silent for too long.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,14 +115,28 @@ func checkpointConfig(c *conf.Config, g *graph.JobGraph, epoch int64) checkpoint
 }
 
 func hasEnumerators(g *graph.JobGraph) bool {
+	return slices.ContainsFunc(g.GetVertices(), hasEnumerator)
+}
+
+func hasEnumerator(v *graph.Vertex) bool {
+	return slices.ContainsFunc(v.GetOperators(), func(op *graph.Operator) bool { return op.Enumerator })
+}
+
+// describeGraph tells the state machine of a job what its graph looks like.
+func describeGraph(spec *execution.Config, g *graph.JobGraph) {
 	for _, v := range g.GetVertices() {
-		for _, op := range v.Operators {
-			if op.Enumerator {
-				return true
-			}
-		}
+		spec.Vertices = append(spec.Vertices, execution.Vertex{ID: v.Id, Name: v.Name, Parallelism: int(v.Parallelism),
+			MaxParallelism: int(v.MaxParallelism), Group: v.SlotSharingGroup, Coupled: hasEnumerator(v)})
 	}
-	return false
+	for _, e := range g.GetEdges() {
+		spec.Edges = append(spec.Edges, execution.Edge{Source: e.Source, Target: e.Target, Partitioning: e.Partitioning})
+	}
+}
+
+// wholeJob tells that every failure restarts all tasks of a job. Programs built
+// with release 0.1.0 know one attempt of the whole job only.
+func wholeJob(g *graph.JobGraph, c *conf.Config) bool {
+	return conf.JobManagerFailoverStrategy.Get(c) == conf.FailoverFull || !g.GetRegions()
 }
 
 // heartbeats are the interval and time-out of heartbeats in both directions.

@@ -115,7 +115,7 @@ func failureView(f execution.Failure) rest.Failure {
 	if f.Stack != "" {
 		text += "\n" + f.Stack
 	}
-	return rest.Failure{Name: name, Message: text, At: f.At, Task: f.Task, TaskManager: f.TaskManager, Endpoint: f.Location}
+	return rest.Failure{Name: name, Message: text, At: f.At, Task: f.Task, Attempt: f.Attempt, TaskManager: f.TaskManager, Endpoint: f.Location}
 }
 
 // outcome is what is kept of the job when it has ended.

@@ -53,19 +53,33 @@ func (p *pending) finalising() bool { return p.stage == writing || p.stage == pu
 type task struct {
 	Task
 	vertex   *graph.Vertex
-	inputs   []*task
+	of       *vertex
+	inputs   []*task   // over edges from few subtasks
+	all      []*vertex // over edges from every subtask
 	drained  bool
 	finished bool
 }
 
+// vertex counts the subtasks of a vertex that have not finished: so that who
+// receives from all of them need not look at each.
+type vertex struct{ unfinished int }
+
+// fed tells that a task has inputs that have not finished.
+func (t *task) fed() bool {
+	return slices.ContainsFunc(t.inputs, func(in *task) bool { return !in.finished }) ||
+		slices.ContainsFunc(t.all, func(v *vertex) bool { return v.unfinished > 0 })
+}
+
 // Coordinator decides about the checkpoints of one job.
 type Coordinator struct {
-	cfg    Config
-	tasks  []*task
-	byID   map[Task]*task
-	nextID int64
+	cfg       Config
+	tasks     []*task
+	byID      map[Task]*task
+	undrained int // of tasks
+	nextID    int64
 
 	running bool
+	others  bool       // while not running, tasks go on that have to hear of checkpoints
 	pending []*pending // oldest first
 	queue   []Request  // that wait for their turn
 	// completed are the retained checkpoints, oldest first. The last one is
@@ -113,17 +127,23 @@ func New(cfg Config) *Coordinator {
 func (c *Coordinator) build() {
 	byVertex := map[string][]*task{}
 	for _, v := range c.cfg.Graph.GetVertices() {
+		of := &vertex{unfinished: int(v.Parallelism)}
 		for s := range int(v.Parallelism) {
-			t := &task{Task: Task{v.Id, s}, vertex: v}
+			t := &task{Task: Task{v.Id, s}, vertex: v, of: of}
 			c.tasks = append(c.tasks, t)
 			c.byID[t.Task] = t
 			byVertex[v.Id] = append(byVertex[v.Id], t)
 		}
 	}
+	c.undrained = len(c.tasks)
 	for _, e := range c.cfg.Graph.GetEdges() {
-		for i, t := range byVertex[e.Target] {
-			from := byVertex[e.Source]
-			for _, s := range graph.Sources(e.Partitioning, i, len(from), len(byVertex[e.Target])) {
+		from, to := byVertex[e.Source], byVertex[e.Target]
+		for i, t := range to {
+			if !graph.Pointwise(e.Partitioning) {
+				t.all = append(t.all, from[0].of)
+				continue
+			}
+			for _, s := range graph.Sources(e.Partitioning, i, len(from), len(to)) {
 				t.inputs = append(t.inputs, from[s])
 			}
 		}
@@ -155,6 +175,7 @@ func (s *step) handle(ev Event) {
 	case Begin:
 		s.begin()
 	case Suspend:
+		s.others = ev.Others
 		s.suspend(ev.Reason)
 	case TaskFinished:
 		s.ended(ev.Task, true)
@@ -175,7 +196,7 @@ func (s *step) handle(ev Event) {
 	case Request:
 		s.request(ev)
 	case Restore:
-		s.forget()
+		s.forget(ev.Tasks)
 		s.restoring = true
 	case Terminate:
 		s.terminate(ev)
@@ -183,15 +204,33 @@ func (s *step) handle(ev Event) {
 }
 
 func (s *step) begin() {
-	s.running, s.failed, s.ending, s.held, s.committed, s.failures = true, false, "", false, false, 0
+	s.running, s.others, s.failed, s.ending, s.held, s.committed, s.failures = true, false, false, "", false, false, 0
 	s.due = s.now.Add(s.cfg.Interval)
 }
 
-// forget begins a new attempt: none of its tasks has ended. It is not done at
-// Begin, because quick tasks end before the slowest one runs.
-func (s *step) forget() {
-	for _, t := range s.tasks {
-		t.drained, t.finished = false, false
+// forget begins a new attempt of tasks, or with nil of all: none of them has
+// ended. It is not done at Begin, because quick tasks end before the slowest one
+// runs.
+func (s *step) forget(which []Task) {
+	again := func(t *task) {
+		if t.drained {
+			t.drained = false
+			s.undrained++
+		}
+		if t.finished {
+			t.finished = false
+			t.of.unfinished++
+		}
+	}
+	if which == nil {
+		for _, t := range s.tasks {
+			again(t)
+		}
+	}
+	for _, id := range which {
+		if t := s.byID[id]; t != nil {
+			again(t)
+		}
 	}
 }
 
@@ -213,10 +252,16 @@ func (s *step) ended(id Task, finished bool) {
 	if t == nil {
 		return
 	}
-	t.drained = true
-	t.finished = t.finished || finished
+	if !t.drained {
+		t.drained = true
+		s.undrained--
+	}
 	if !finished {
 		return
+	}
+	if !t.finished {
+		t.finished = true
+		t.of.unfinished--
 	}
 	for _, p := range slices.Clone(s.pending) {
 		if p.waiting[id] && p.stage == acking {
@@ -241,14 +286,10 @@ func (c *Coordinator) find(id int64) *pending {
 	return nil
 }
 
-func (c *Coordinator) allDrained() bool {
-	for _, t := range c.tasks {
-		if !t.drained {
-			return false
-		}
-	}
-	return len(c.tasks) > 0
-}
+func (c *Coordinator) allDrained() bool { return c.undrained == 0 && len(c.tasks) > 0 }
+
+// listening tells that there are tasks that have to hear of checkpoints.
+func (c *Coordinator) listening() bool { return c.running || c.others }
 
 // Latest is the newest completed checkpoint, nil when there is none.
 func (c *Coordinator) Latest() *Completed {

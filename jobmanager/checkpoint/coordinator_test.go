@@ -146,7 +146,7 @@ func scriptEvents(t *testing.T, d *datadriven.TestData, c *Coordinator, f []stri
 	case "begin":
 		return []Event{Begin{}}
 	case "suspend":
-		return []Event{Suspend{Reason: "a task failed"}}
+		return []Event{Suspend{Reason: "a task failed", Others: arg(1) == "others"}}
 	case "finished":
 		return []Event{TaskFinished{parseTask(f[1])}}
 	case "drained":
@@ -188,7 +188,11 @@ func scriptEvents(t *testing.T, d *datadriven.TestData, c *Coordinator, f []stri
 	case "stop":
 		return []Event{Request{Token: "T", Kind: Stop, Dir: "/sp/" + f[1], Drain: arg(2) == "drain"}}
 	case "restore":
-		return []Event{Restore{}}
+		var which []Task
+		for _, name := range f[1:] {
+			which = append(which, parseTask(name))
+		}
+		return []Event{Restore{which}}
 	case "terminate":
 		return []Event{Terminate{Finished: arg(1) == "finished", Cancelled: arg(1) == "cancelled"}}
 	case "tick":

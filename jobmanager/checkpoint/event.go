@@ -9,12 +9,16 @@ import (
 // Event is something that happened.
 type Event interface{ event() }
 
-// Begin tells that every task of an attempt runs.
+// Begin tells that every task of the job runs.
 type Begin struct{}
 
-// Suspend tells that the attempt is over, or the job: what is under way is
-// given up, except what is being finalised.
-type Suspend struct{ Reason string }
+// Suspend tells that the attempt of some tasks is over, or the job: what is
+// under way is given up, except what is being finalised. With Others the other
+// tasks go on and have to hear what becomes of checkpoints.
+type Suspend struct {
+	Reason string
+	Others bool
+}
 
 // TaskFinished tells that a task ended by itself.
 type TaskFinished struct{ Task Task }
@@ -78,9 +82,9 @@ type Request struct {
 }
 
 // Restore asks for what the next attempt begins from; RestoreFrom answers, as
-// soon as nothing is being finalised. From here on news of tasks is of that
-// attempt.
-type Restore struct{}
+// soon as nothing is being finalised. From here on news of Tasks is of that
+// attempt; nil means all tasks of the job.
+type Restore struct{ Tasks []Task }
 
 // Terminate tells how the job ended; what is not retained is discarded.
 type Terminate struct{ Finished, Cancelled bool }

@@ -120,7 +120,7 @@ func (s *step) complete(p *pending) {
 	p.stats.complete(s.now, done)
 	s.stats.completed(p.stats)
 	s.lastEnd, s.failures = s.now, 0
-	notify := s.running && p.kind != Savepoint
+	notify := s.listening() && p.kind != Savepoint
 	if p.kind == Stop || p.kind == Final {
 		s.committed = true
 	}
@@ -164,7 +164,7 @@ func (s *step) abort(p *pending, reason string, counts bool) {
 	told := p.stage >= acking
 	p.stats.fail(s.now, reason)
 	s.stats.failed(p.stats)
-	s.do(Aborted{ID: p.id, Kind: p.kind, Reason: reason, Notify: told && s.running})
+	s.do(Aborted{ID: p.id, Kind: p.kind, Reason: reason, Notify: told && s.listening()})
 	s.do(Reply{Token: p.token, ID: p.id, Err: reason})
 	s.throwPending(p)
 	if p.kind == s.ending {

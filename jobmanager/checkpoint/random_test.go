@@ -15,7 +15,9 @@ import (
 // and finish in any order, storage fails, folders are taken and attempts end at
 // any moment. It checks that no checkpoint completes without all
 // acknowledgements, that nothing a retained or published checkpoint refers to
-// is ever deleted, that ids only rise, and that in the end nothing is left over.
+// is ever deleted, that ids only rise, that tasks which go on while others are
+// run again hear how every checkpoint ended, and that in the end nothing is left
+// over.
 func TestRandom(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -54,6 +56,8 @@ type world struct {
 	written   map[int64]*Write
 	last      int64
 	attempt   bool
+	gone      map[Task]bool // tasks that are run again, or are to be
+	over      bool
 	requests  int
 	completed int
 	fileCount int
@@ -64,19 +68,29 @@ func newWorld(t *testing.T, r *rand.Rand) *world {
 		expect: map[int64]map[Task]bool{}, written: map[int64]*Write{}}
 	w.c = New(Config{JobID: "job", Graph: testGraph(2, 2), Interval: time.Second, MinPause: time.Duration(r.IntN(2)) * time.Second,
 		Timeout: 5 * time.Second, MaxConcurrent: 1 + r.IntN(3), Tolerable: 2, Retained: 1 + r.IntN(2), Dir: "/cp", Incremental: true, Enumerators: r.IntN(2) == 0})
+	w.gone = map[Task]bool{}
+	w.inbox, w.own = map[Task][]Action{}, map[Task]map[int64][]string{}
+	w.everyTask(func(t Task) { w.gone[t] = true })
 	w.start(nil)
 	return w
 }
 
-func (w *world) start(from *Completed) {
-	w.inbox, w.own = map[Task][]Action{}, map[Task]map[int64][]string{}
+func (w *world) everyTask(f func(Task)) {
 	for _, t := range w.c.tasks {
-		w.own[t.Task] = map[int64][]string{}
+		f(t.Task)
+	}
+}
+
+// start runs those that are gone.
+func (w *world) start(from *Completed) {
+	for t := range w.gone {
+		delete(w.inbox, t)
+		w.own[t] = map[int64][]string{}
 		if from != nil {
-			w.own[t.Task][from.ID] = from.Files
+			w.own[t][from.ID] = from.Files
 		}
 	}
-	w.attempt = true
+	w.attempt, w.gone = true, map[Task]bool{}
 	w.do(Begin{})
 }
 
@@ -112,26 +126,39 @@ func (w *world) move() {
 
 func (w *world) anyTask() Task { return w.c.tasks[w.r.IntN(len(w.c.tasks))].Task }
 
-// fail ends the attempt and starts the next.
+// fail ends the attempt of all tasks or of a region, and starts the next.
 func (w *world) fail() {
 	if !w.attempt {
 		return
 	}
-	w.again(Suspend{Reason: "a task failed"})
+	if w.r.IntN(2) == 0 && w.c.ending != Stop { // a job that is being stopped is run again as a whole
+		w.gone[Task{vertexID("source"), 0}], w.gone[Task{vertexID("map"), 0}] = true, true
+	} else {
+		w.everyTask(func(t Task) { w.gone[t] = true })
+	}
+	w.again("a task failed")
 }
 
 // again ends the attempt and asks for what the next one begins from. Tasks may
 // finish from then on, before all of them run.
-func (w *world) again(s Suspend) {
+func (w *world) again(reason string) {
 	w.attempt = false
-	w.do(s)
-	w.finished = map[Task]bool{}
-	w.do(Restore{})
+	others := len(w.gone) < len(w.c.tasks)
+	w.do(Suspend{Reason: reason, Others: others})
+	var which []Task
+	for t := range w.gone {
+		delete(w.finished, t)
+		which = append(which, t)
+	}
+	if !others {
+		which = nil
+	}
+	w.do(Restore{which})
 }
 
 func (w *world) taskMoves() {
 	t := w.anyTask()
-	if !w.attempt || w.finished[t] || len(w.inbox[t]) == 0 {
+	if w.gone[t] || w.finished[t] || len(w.inbox[t]) == 0 {
 		return
 	}
 	a := w.inbox[t][0]
@@ -206,9 +233,16 @@ func (w *world) obey(a Action) {
 		w.publish(a)
 	case Complete:
 		w.complete(a)
+	case Aborted:
+		if !a.Notify && w.hears(a.ID) {
+			w.t.Fatalf("tasks go on and do not hear that checkpoint %d was aborted: %s", a.ID, a.Reason)
+		}
 	case FailJob:
 		w.attempt = false
-		defer func() { w.again(Suspend(a)) }()
+		defer func() {
+			w.everyTask(func(t Task) { w.gone[t] = true })
+			w.again(a.Reason)
+		}()
 	case RestoreFrom:
 		defer w.start(a.Checkpoint)
 	case Discard:
@@ -268,11 +302,24 @@ func (w *world) complete(a Complete) {
 	if a.Checkpoint.Kind != Savepoint && (w.durable == nil || w.durable.ID != a.Checkpoint.ID) {
 		w.t.Fatalf("checkpoint %d completes before it is published", a.Checkpoint.ID)
 	}
+	if !a.Notify && a.Checkpoint.Kind != Savepoint && w.hears(a.Checkpoint.ID) {
+		w.t.Fatalf("tasks go on and do not hear that checkpoint %d is complete", a.Checkpoint.ID)
+	}
 	if a.Notify {
 		for _, t := range w.c.tasks {
 			w.inbox[t.Task] = append(w.inbox[t.Task], a)
 		}
 	}
+}
+
+// hears tells that a task that goes on was triggered for a checkpoint.
+func (w *world) hears(id int64) bool {
+	for t := range w.expect[id] {
+		if !w.gone[t] && !w.over && !w.c.fenced { // a JobManager that was succeeded ends with all its workers
+			return true
+		}
+	}
+	return false
 }
 
 func (w *world) discard(d Discard) {
@@ -316,7 +363,7 @@ func (w *world) check() {
 // end cancels the job, delivers every answer, and expects that nothing is left
 // but savepoints, and folders whose creation failed in between.
 func (w *world) end() {
-	w.attempt = false
+	w.attempt, w.over = false, true
 	w.do(Terminate{Cancelled: true})
 	for len(w.answers) > 0 {
 		ev := w.answers[0]

@@ -211,7 +211,7 @@ func (s *step) triggerTasks(p *pending) {
 			continue
 		}
 		p.waiting[t.Task] = true
-		if !slices.ContainsFunc(t.inputs, func(in *task) bool { return !in.finished }) {
+		if !t.fed() {
 			first = append(first, t.Task)
 		}
 	}

@@ -9,11 +9,8 @@ import (
 
 // event takes what a reader sent, unless it is of another attempt.
 func (r *runtime) event(e *control.SourceEvent) {
-	if r.attempt == nil || r.failed || e.Attempt != r.attempt.number {
-		return
-	}
-	x := r.attempt.byID[e.OperatorId]
-	if x == nil || e.Subtask < 0 || int(e.Subtask) >= x.parallelism {
+	x := r.find(e.OperatorId, e.Attempt)
+	if x == nil || r.failed || e.Subtask < 0 || int(e.Subtask) >= x.parallelism {
 		return
 	}
 	_ = r.call(fmt.Sprintf("source %s: event of subtask %d", x.op.Name, e.Subtask), func() error { return x.event(int(e.Subtask), e.Data) })
@@ -26,8 +23,8 @@ func (x *enumerator) event(subtask int, data []byte) error {
 	}
 	listener, listens := x.e.(dataflow.ReaderEnumerator)
 	switch {
-	case e.Kind == dataflow.EventWatermark && x.a.aligner != nil:
-		x.a.aligner.Report(x.op.Id, subtask, e.Watermark)
+	case e.Kind == dataflow.EventWatermark:
+		x.r.aligner.Report(x.op.Id, subtask, e.Watermark)
 	case e.Kind == dataflow.EventRegister && listens:
 		return listener.AddReader(subtask, string(e.Data))
 	case e.Kind == dataflow.EventUser && listens:
@@ -38,9 +35,9 @@ func (x *enumerator) event(subtask int, data []byte) error {
 
 // SendEvent sends an encoded event to a reader.
 func (x *enumerator) SendEvent(subtask int, data []byte) {
-	if x.r.attempt == x.a && subtask >= 0 && subtask < x.parallelism {
+	if !x.ended && subtask >= 0 && subtask < x.parallelism {
 		x.r.link.send(&control.CoordinatorEvent{Event: &control.CoordinatorEvent_SourceEvent{SourceEvent: &control.SourceEvent{
-			OperatorId: x.op.Id, Subtask: int32(subtask), Data: data, Attempt: x.a.number}}})
+			OperatorId: x.op.Id, Subtask: int32(subtask), Data: data, Attempt: x.attempt}}})
 	}
 }
 
@@ -51,13 +48,10 @@ func (x *enumerator) align() {
 	if !ok {
 		return
 	}
-	if x.a.aligner == nil {
-		x.a.aligner = dataflow.NewAligner()
-	}
-	x.a.aligner.Join(x.op.Id, al.Alignment())
+	x.r.aligner.Join(x.op.Id, al.Alignment())
 	told, any := int64(0), false
 	x.Every(al.Alignment().Interval, func() error {
-		allowed, ok := x.a.aligner.Allowed(x.op.Id)
+		allowed, ok := x.r.aligner.Allowed(x.op.Id)
 		if !ok || any && allowed == told {
 			return nil
 		}

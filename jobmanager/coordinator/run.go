@@ -44,7 +44,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer r.link.close()
-	defer r.endAttempt()
+	defer r.end(func(string) bool { return true })
 	r.register()
 	return r.serve(ctx)
 }
@@ -58,7 +58,8 @@ type runtime struct {
 	conf    *conf.Config
 	link    *link
 	tasks   chan func()
-	attempt *attempt
+	running []*enumerator // in the order of the graph, each start's apart
+	aligner *dataflow.Aligner
 	timeout time.Duration
 	failed  bool
 }
@@ -67,7 +68,7 @@ func newRuntime(o Options) (*runtime, error) {
 	if o.Bootstrap == nil || o.Bootstrap.Worker == nil || o.Program == nil || o.Files == nil {
 		return nil, errors.New("coordinator: no bootstrap, program or file systems")
 	}
-	r := &runtime{o: o, log: o.Log, job: o.Bootstrap.Worker, conf: conf.FromMap(o.Bootstrap.Worker.Config), tasks: make(chan func())}
+	r := &runtime{o: o, log: o.Log, job: o.Bootstrap.Worker, conf: conf.FromMap(o.Bootstrap.Worker.Config), tasks: make(chan func()), aligner: dataflow.NewAligner()}
 	if err := proto.Unmarshal(r.job.Program, &r.program); err != nil {
 		return nil, fmt.Errorf("coordinator: the program's description is damaged: %w", err)
 	}
@@ -120,7 +121,7 @@ func (r *runtime) command(ctx context.Context, c *control.CoordinatorCommand) (o
 		}
 		r.log.Info("Registered at the JobManager", "job", r.job.JobId, "epoch", c.Registered.Epoch)
 	case *control.CoordinatorCommand_Start:
-		r.startAttempt(ctx, c.Start)
+		r.start(ctx, c.Start)
 	case *control.CoordinatorCommand_SplitRequest:
 		r.request(c.SplitRequest)
 	case *control.CoordinatorCommand_SourceEvent:

@@ -6,12 +6,23 @@
 // master (package jobmanager) owns a Graph, calls it from one goroutine and
 // carries out the actions.
 //
+// The tasks are divided into pipelined regions (regions.go): what is connected
+// by edges, and the readers of one enumerator, since splits that were handed out
+// cannot be taken back from some of them alone. A region is what is deployed,
+// started, cancelled and run again together. A failure is a failover of the
+// regions that it touched; a failure of no task, or any failure once the job is
+// being stopped, is one of all regions. With the strategy "full" there is one
+// region.
+//
 // Invariants:
 //
-//	one-attempt    every task of the graph runs in the same attempt: a failover
-//	               ends all of them and starts the next attempt (full failover).
+//	one-attempt    the tasks of a region run in the same attempt; the attempts of
+//	               different regions are counted apart.
 //	ended-first    an attempt starts only when every task of the one before has
-//	               ended: no two attempts of a task run beside each other.
+//	               ended, in all regions of the failover: no two attempts of a
+//	               task run beside each other.
+//	undisturbed    a failover neither cancels nor restarts a task of a region
+//	               that it did not touch, nor moves it to another slot.
 //	terminal       FINISHED, CANCELED and FAILED are never left.
 //	stale-ignored  news of an older attempt changes nothing.
 package execution

@@ -1,32 +1,35 @@
 package execution
 
-// fail handles a failure: the job restarts or ends, or it was on its way to
-// one of these and the failure is only noted. e is the task that failed, nil
-// for a failure of no task.
-func (s *step) fail(cause Failure, e *Execution) {
-	cause.At = s.now
-	switch s.state {
-	case JobFailing:
-		s.note(cause)
-	case JobCancelling:
-		// expected: what is being torn down fails
-	case JobRestarting:
-		s.note(cause)
-		if cause.Retry == RetryNone {
-			s.giveUp(cause)
-		}
-	default:
-		s.remember(cause, e == nil)
-		s.decide(cause)
-	}
-	s.settle()
-}
+import "slices"
 
 // HalfCommitted is why a job is not restarted, or recovered, that had begun to
 // make its output visible without checkpoints.
 const HalfCommitted = "the job runs without checkpoints and had begun to make its output visible: it is not run again, since all of its output would be written twice; what it wrote may be complete"
 
-func (s *step) decide(cause Failure) {
+// fail handles a failure of regions: they run again or the job ends, or they
+// were on their way to one of these and the failure is only noted. Others are
+// failures of the same origin.
+func (s *step) fail(cause Failure, scope []*region, others []Failure) {
+	cause.At = s.now
+	switch {
+	case s.state == JobCancelling:
+		// expected: what is being torn down fails
+	case s.state == JobFailing || !slices.ContainsFunc(scope, func(r *region) bool { return r.pending == nil }):
+		s.note(s.entryOf(scope), cause)
+		if s.state != JobFailing && cause.Retry == RetryNone {
+			s.giveUp(cause)
+		}
+	default:
+		entry := s.remember(cause, len(scope) == len(s.regions) && cause.Task == "")
+		for _, f := range others {
+			s.note(entry, f)
+		}
+		s.decide(cause, scope, entry)
+	}
+	s.settleAll()
+}
+
+func (s *step) decide(cause Failure, scope []*region, entry *HistoryEntry) {
 	if s.committing {
 		cause.Message = HalfCommitted + ". " + cause.Message
 		s.giveUp(cause)
@@ -41,97 +44,146 @@ func (s *step) decide(cause Failure) {
 		s.giveUp(cause)
 		return
 	}
-	s.restartAt = s.now.Add(delay)
-	s.toJob(JobRestarting, &cause)
-	s.do(Restarting{Delay: delay})
-	s.cancelTasks(cause.Message)
+	if s.stopping {
+		scope = s.regions
+	}
+	f := s.begin(scope)
+	f.entry = entry
+	if at := s.now.Add(delay); at.After(f.at) {
+		f.at = at
+	}
+	s.running = false
+	if s.state != JobRestarting {
+		s.toJob(JobRestarting, &cause)
+	}
+	s.do(Restarting{Delay: delay, Others: len(f.regions) < len(s.regions)})
+	s.cancelTasks(f.regions, cause.Message)
+}
+
+// begin makes one failover of regions; those of them that were in another one
+// already bring it along, so that each region is in one at most.
+func (s *step) begin(scope []*region) *failover {
+	f := &failover{}
+	add := func(r *region) {
+		r.pending = f
+		f.regions = append(f.regions, r)
+		if !r.ended() {
+			f.alive++
+		}
+	}
+	for _, r := range scope {
+		old := r.pending
+		switch old {
+		case f:
+		case nil:
+			add(r)
+		default:
+			if old.at.After(f.at) {
+				f.at = old.at
+			}
+			s.forget(old)
+			for _, o := range old.regions {
+				add(o)
+			}
+		}
+	}
+	slices.SortFunc(f.regions, func(a, b *region) int { return a.id - b.id })
+	s.failovers = append(s.failovers, f)
+	return f
+}
+
+func (s *step) forget(f *failover) {
+	s.failovers = slices.DeleteFunc(s.failovers, func(o *failover) bool { return o == f })
 }
 
 func (s *step) giveUp(cause Failure) {
 	s.cause = &cause
 	s.toJob(JobFailing, &cause)
-	s.cancelTasks(cause.Message)
+	s.cancelTasks(s.regions, cause.Message)
 }
 
-// remember begins a new entry of the exception history.
-func (s *step) remember(cause Failure, global bool) {
-	s.history = append(s.history, &HistoryEntry{Failure: cause, Global: global})
-	if len(s.history) > s.cfg.History {
-		s.history, s.truncated = s.history[1:], true
-	}
-}
-
-// maxConcurrent bounds the failures kept beside a root exception: a lost
-// TaskManager can fail thousands of tasks, and the first ones tell as much.
-const maxConcurrent = 32
-
-// note adds a failure to the entry that it followed from.
-func (s *step) note(cause Failure) {
-	if len(s.history) == 0 {
-		s.remember(cause, true)
-		return
-	}
-	last := s.history[len(s.history)-1]
-	if len(last.Concurrent) < maxConcurrent {
-		last.Concurrent = append(last.Concurrent, cause)
-	}
-}
-
-// cancelTasks ends what runs; what no worker has yet ends at once.
-func (s *step) cancelTasks(reason string) {
-	told := false
-	for _, e := range s.tasks {
-		switch {
-		case e.State.Terminal() || e.State == TaskCanceling:
-		case e.State.onWorker():
-			s.toTask(e, TaskCanceling)
-			told = true
-		default:
-			s.toTask(e, TaskCanceled)
+// cancelTasks ends what runs of regions; what no worker has yet ends at once.
+func (s *step) cancelTasks(regions []*region, reason string) {
+	for _, r := range regions {
+		told := false
+		for _, i := range r.members {
+			e := s.tasks[i]
+			switch {
+			case e.State.Terminal() || e.State == TaskCanceling:
+			case e.State.onWorker():
+				s.toTask(e, TaskCanceling)
+				told = true
+			default:
+				s.toTask(e, TaskCanceled)
+			}
+		}
+		if told {
+			s.do(CancelTasks{Region: r.id, Attempt: r.attempt, Reason: reason})
 		}
 	}
-	if told {
-		s.do(CancelTasks{Attempt: s.attempt, Reason: reason})
+}
+
+// settle moves the job on after a task of a region has ended.
+func (s *step) settle(r *region) {
+	switch {
+	case s.state == JobRestarting:
+		if r.pending != nil {
+			s.restart(r.pending)
+		}
+	case s.count.ended == len(s.tasks):
+		s.over()
 	}
 }
 
-// settle moves the job on once every task has ended.
-func (s *step) settle() {
-	for _, e := range s.tasks {
-		if !e.State.Terminal() {
-			return
-		}
+// settleAll is settle for what may have ended anywhere.
+func (s *step) settleAll() {
+	if s.state == JobRestarting {
+		s.restartDue()
+	} else if s.count.ended == len(s.tasks) {
+		s.over()
 	}
+}
+
+// over ends a job whose tasks have all ended.
+func (s *step) over() {
 	switch s.state {
 	case JobRunning:
-		s.finish()
+		if s.count.finished == len(s.tasks) {
+			s.toJob(JobFinished, nil)
+			s.do(Ended{State: JobFinished})
+		}
 	case JobFailing:
 		s.toJob(JobFailed, s.cause)
 		s.do(Ended{State: JobFailed, Cause: s.cause})
 	case JobCancelling:
 		s.toJob(JobCanceled, nil)
 		s.do(Ended{State: JobCanceled})
-	case JobRestarting:
-		if !s.now.Before(s.restartAt) {
-			s.restart()
-		}
 	}
 }
 
-func (s *step) finish() {
-	for _, e := range s.tasks {
-		if e.State != TaskFinished {
-			return
-		}
+// restartDue runs again what has ended and whose pause is over.
+func (s *step) restartDue() {
+	for _, f := range slices.Clone(s.failovers) {
+		s.restart(f)
 	}
-	s.toJob(JobFinished, nil)
-	s.do(Ended{State: JobFinished})
 }
 
-func (s *step) restart() {
+func (s *step) restart(f *failover) {
+	if s.state != JobRestarting || f.alive > 0 || s.now.Before(f.at) {
+		return
+	}
+	s.forget(f)
 	s.attempt++
 	s.restarts++
-	s.reset(s.now)
-	s.toJob(JobRunning, nil)
-	s.schedule()
+	if len(f.regions) == len(s.regions) {
+		s.stopping = false
+	}
+	for _, r := range f.regions {
+		r.pending = nil
+		s.renew(r, s.now)
+	}
+	if len(s.failovers) == 0 {
+		s.toJob(JobRunning, nil)
+	}
+	s.schedule(f.regions)
 }

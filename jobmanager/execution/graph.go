@@ -3,6 +3,8 @@ package execution
 import (
 	"fmt"
 	"time"
+
+	"goflink/graph"
 )
 
 // Vertex is what the machine knows of a vertex of the JobGraph.
@@ -10,6 +12,18 @@ type Vertex struct {
 	ID, Name       string
 	Parallelism    int
 	MaxParallelism int
+	// Group is its slot-sharing group: subtasks of one index share a slot with
+	// the vertices of the same group only.
+	Group string
+	// Coupled tells that its subtasks can only run again together, because an
+	// enumerator hands out splits to all of them.
+	Coupled bool
+}
+
+// Edge joins two vertices, by their ids.
+type Edge struct {
+	Source, Target string
+	Partitioning   graph.Partitioning
 }
 
 // Config is what a Graph is made of.
@@ -17,6 +31,10 @@ type Config struct {
 	JobID, Name string
 	// Vertices in topological order.
 	Vertices []Vertex
+	Edges    []Edge
+	// Full makes every failure restart all tasks
+	// (jobmanager.execution.failover-strategy: full); else only their region.
+	Full bool
 	// Restart decides on restarts; nil means NoRestart.
 	Restart Strategy
 	// History is how many root exceptions are kept
@@ -57,7 +75,12 @@ type Execution struct {
 	Slot Slot
 	// Failure is why it FAILED.
 	Failure *Failure
+
+	region *region
 }
+
+// Region is the number of the region that the task belongs to.
+func (e *Execution) Region() int { return e.region.id }
 
 // ID is the subtask's id.
 func (e *Execution) ID() TaskID { return TaskID{e.Vertex.ID, e.Subtask} }
@@ -84,8 +107,10 @@ type Failure struct {
 	Domain string
 	// Retry is none, backoff or restart.
 	Retry string
-	// Task, TaskManager and Location tell where, when it was a task.
+	// Task, TaskManager and Location (host:port) tell where, when it was a task;
+	// Attempt is the attempt of it.
 	Task        string
+	Attempt     int
 	TaskManager string
 	Location    string
 	At          time.Time
@@ -110,19 +135,23 @@ type Graph struct {
 	attempt int
 
 	tasks    []*Execution
-	byID     map[TaskID]*Execution
+	index    map[TaskID]int // of tasks
 	previous map[TaskID][]*Execution
+	regions  []*region
+	offsets  map[string]int // of each slot-sharing group among the slots
+	need     int            // slots
+	slots    []Slot         // by number, of the last deployment
+	count    tally
 
 	history   []*HistoryEntry
 	truncated bool
 	cause     *Failure // why the job FAILED
 	restarts  int
 
-	announced bool      // StartTasks of this attempt was given out
-	running   bool      // AllRunning of this attempt was given out
-	restartAt time.Time // end of the pause while RESTARTING
-
-	committing bool // the job cannot run again
+	running    bool        // AllRunning was given out since the last restart
+	failovers  []*failover // that are under way
+	stopping   bool        // only all tasks can run again
+	committing bool        // the job cannot run again
 }
 
 // New makes the graph of a job in state CREATED.
@@ -140,25 +169,48 @@ func New(cfg Config, now time.Time) *Graph {
 		cfg.Submitted = now
 	}
 	g := &Graph{cfg: cfg, state: JobCreated, times: map[JobState]time.Time{JobInitializing: cfg.Submitted, JobCreated: now},
-		byID: map[TaskID]*Execution{}, previous: map[TaskID][]*Execution{}}
-	g.reset(now)
-	return g
-}
-
-// reset makes the executions of the current attempt.
-func (g *Graph) reset(now time.Time) {
-	for _, e := range g.tasks {
-		kept := append(g.previous[e.ID()], e)
-		g.previous[e.ID()] = kept[max(0, len(kept)-g.cfg.Attempts):]
-	}
-	g.tasks, g.announced, g.running = nil, false, false
+		index: map[TaskID]int{}, previous: map[TaskID][]*Execution{}, offsets: map[string]int{}}
+	g.placeGroups()
 	for i := range g.cfg.Vertices {
 		v := &g.cfg.Vertices[i]
 		for s := range v.Parallelism {
-			e := &Execution{Vertex: v, Subtask: s, Attempt: g.attempt, State: TaskCreated, Times: map[TaskState]time.Time{TaskCreated: now}}
-			g.tasks = append(g.tasks, e)
-			g.byID[e.ID()] = e
+			g.index[TaskID{v.ID, s}] = len(g.tasks)
+			g.tasks = append(g.tasks, &Execution{Vertex: v, Subtask: s, State: TaskCreated, Times: map[TaskState]time.Time{TaskCreated: now}})
 		}
+	}
+	g.divide()
+	return g
+}
+
+// placeGroups gives each slot-sharing group the numbers of its slots, as many
+// as the highest parallelism in it.
+func (g *Graph) placeGroups() {
+	sizes := map[string]int{}
+	var order []string
+	for _, v := range g.cfg.Vertices {
+		if _, known := sizes[v.Group]; !known {
+			order = append(order, v.Group)
+		}
+		sizes[v.Group] = max(sizes[v.Group], v.Parallelism)
+	}
+	for _, name := range order {
+		g.offsets[name] = g.need
+		g.need += sizes[name]
+	}
+}
+
+// renew makes the executions of a region's next attempt.
+func (g *Graph) renew(r *region, now time.Time) {
+	r.attempt++
+	r.started = false
+	for _, i := range r.members {
+		old := g.tasks[i]
+		kept := append(g.previous[old.ID()], old)
+		g.previous[old.ID()] = kept[max(0, len(kept)-g.cfg.Attempts):]
+		g.tally(r, old.State, -1)
+		g.tasks[i] = &Execution{Vertex: old.Vertex, Subtask: old.Subtask, Attempt: r.attempt, State: TaskCreated,
+			Times: map[TaskState]time.Time{TaskCreated: now}, region: r}
+		g.tally(r, TaskCreated, 1)
 	}
 }
 
@@ -168,10 +220,11 @@ func (g *Graph) State() JobState { return g.state }
 // Times tells when each state was entered last; the map is the graph's own.
 func (g *Graph) Times() map[JobState]time.Time { return g.times }
 
-// Attempt is the number of the current attempt, from 0.
+// Attempt counts the failovers of the job; a task's own attempts are those of
+// its region.
 func (g *Graph) Attempt() int { return g.attempt }
 
-// Restarts is how often the job restarted.
+// Restarts is how often the job restarted, or regions of it.
 func (g *Graph) Restarts() int { return g.restarts }
 
 // Cause is why the job failed; nil for any other state.
@@ -182,7 +235,27 @@ func (g *Graph) Cause() *Failure { return g.cause }
 func (g *Graph) Tasks() []*Execution { return g.tasks }
 
 // Task is the current execution of a subtask; nil when there is none.
-func (g *Graph) Task(id TaskID) *Execution { return g.byID[id] }
+func (g *Graph) Task(id TaskID) *Execution {
+	if i, ok := g.index[id]; ok {
+		return g.tasks[i]
+	}
+	return nil
+}
+
+// Regions is how many regions the tasks are divided into.
+func (g *Graph) Regions() int { return len(g.regions) }
+
+// RegionTasks are the current executions of a region.
+func (g *Graph) RegionTasks(region int) []*Execution {
+	list := make([]*Execution, 0, len(g.regions[region].members))
+	for _, i := range g.regions[region].members {
+		list = append(list, g.tasks[i])
+	}
+	return list
+}
+
+// Waiting tells that tasks are scheduled and wait for their slots.
+func (g *Graph) Waiting() bool { return g.count.scheduled > 0 }
 
 // Previous are the earlier executions of a subtask, oldest first.
 func (g *Graph) Previous(id TaskID) []*Execution { return g.previous[id] }
@@ -194,21 +267,21 @@ func (g *Graph) Vertices() []Vertex { return g.cfg.Vertices }
 // dropped.
 func (g *Graph) History() (entries []*HistoryEntry, truncated bool) { return g.history, g.truncated }
 
-// Slots is how many slots the job needs: all vertices share them, so the
-// highest parallelism.
-func (g *Graph) Slots() int {
-	n := 0
-	for _, v := range g.cfg.Vertices {
-		n = max(n, v.Parallelism)
-	}
-	return n
-}
+// Slots is how many slots the job needs: the vertices of a slot-sharing group
+// share them, so the highest parallelism of each group.
+func (g *Graph) Slots() int { return g.need }
 
 // Deadline is when RestartDue has to be given; the zero time when there is
-// nothing to wait for.
+// nothing to wait for. A failover whose tasks are still ending waits for them.
 func (g *Graph) Deadline() time.Time {
-	if g.state == JobRestarting {
-		return g.restartAt
+	var next time.Time
+	if g.state != JobRestarting {
+		return next
 	}
-	return time.Time{}
+	for _, f := range g.failovers {
+		if f.alive == 0 && (next.IsZero() || f.at.Before(next)) {
+			next = f.at
+		}
+	}
+	return next
 }

@@ -3,18 +3,20 @@ package execution
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+
+	"goflink/graph"
 )
 
 // The scripts know four commands:
 //
-//	job [restart=none|fixed|rate|exponential] [attempts=N] [delay=D]   input: one "name:parallelism" a line
+//	job [restart=none|fixed|rate|exponential] [attempts=N] [delay=D] [full]   input: one "name:parallelism [coupled] [group=G]" or
+//	                                                                         "a -> b forward|rescale|hash" a line
 //	step t=D                        input: one event a line; output: actions
 //	state                           output: job, tasks, history
 func TestScripts(t *testing.T) {
@@ -24,7 +26,7 @@ func TestScripts(t *testing.T) {
 			switch d.Cmd {
 			case "job":
 				g = scriptJob(t, d)
-				return fmt.Sprintf("%s, %d slots", g.State(), g.Slots())
+				return fmt.Sprintf("%s, %d slots%s", g.State(), g.Slots(), regionsString(g))
 			case "step":
 				return scriptSteps(t, d, g)
 			case "state":
@@ -52,14 +54,27 @@ func duration(t *testing.T, d *datadriven.TestData, key string) time.Duration {
 }
 
 func scriptJob(t *testing.T, d *datadriven.TestData) *Graph {
-	cfg := Config{JobID: "job", Name: "test"}
+	cfg := Config{JobID: "job", Name: "test", Full: d.HasArg("full")}
 	for line := range strings.Lines(d.Input) {
-		name, n, _ := strings.Cut(strings.TrimSpace(line), ":")
+		f := strings.Fields(line)
+		if len(f) == 4 && f[1] == "->" {
+			p := graph.Partitioning_value[strings.ToUpper(f[3])]
+			cfg.Edges = append(cfg.Edges, Edge{Source: f[0], Target: f[2], Partitioning: graph.Partitioning(p)})
+			continue
+		}
+		name, n, _ := strings.Cut(f[0], ":")
 		p, err := strconv.Atoi(n)
 		if err != nil {
 			d.Fatalf(t, "%s", err)
 		}
-		cfg.Vertices = append(cfg.Vertices, Vertex{ID: name, Name: name, Parallelism: p})
+		v := Vertex{ID: name, Name: name, Parallelism: p}
+		for _, a := range f[1:] {
+			v.Coupled = v.Coupled || a == "coupled"
+			if g, ok := strings.CutPrefix(a, "group="); ok {
+				v.Group = g
+			}
+		}
+		cfg.Vertices = append(cfg.Vertices, v)
 	}
 	kind, attempts := "none", 1
 	if d.HasArg("restart") {
@@ -78,6 +93,21 @@ func scriptJob(t *testing.T, d *datadriven.TestData) *Graph {
 		cfg.Restart = &ExponentialDelay{Initial: delay, Max: 10 * delay, Multiplier: 1.5, Reset: time.Hour, Attempts: math.MaxInt}
 	}
 	return New(cfg, zero)
+}
+
+// regionsString lists the tasks of each region, when there are several.
+func regionsString(g *Graph) string {
+	if g.Regions() == 1 {
+		return ""
+	}
+	var b strings.Builder
+	for r := range g.Regions() {
+		fmt.Fprintf(&b, "\nregion %d:", r)
+		for _, e := range g.RegionTasks(r) {
+			fmt.Fprintf(&b, " %s/%d", e.Vertex.ID, e.Subtask)
+		}
+	}
+	return b.String()
 }
 
 func scriptSteps(t *testing.T, d *datadriven.TestData, g *Graph) string {
@@ -107,13 +137,20 @@ func scriptEvents(t *testing.T, d *datadriven.TestData, g *Graph, f []string) []
 	case "all":
 		var evs []Event
 		for _, e := range g.Tasks() {
-			evs = append(evs, TaskReport{Task: e.ID(), Attempt: g.Attempt(), State: TaskState(f[1])})
+			evs = append(evs, TaskReport{Task: e.ID(), Attempt: e.Attempt, State: TaskState(f[1])})
+		}
+		return evs
+	case "region": // region 1 STATE
+		n, _ := strconv.Atoi(f[1])
+		var evs []Event
+		for _, e := range g.RegionTasks(n) {
+			evs = append(evs, TaskReport{Task: e.ID(), Attempt: e.Attempt, State: TaskState(f[2])})
 		}
 		return evs
 	case "task": // task a/0 STATE [attempt=N] [retry=none] [message]
 		name, sub, _ := strings.Cut(f[1], "/")
 		n, _ := strconv.Atoi(sub)
-		r := TaskReport{Task: TaskID{name, n}, Attempt: g.Attempt(), State: TaskState(f[2])}
+		r := TaskReport{Task: TaskID{name, n}, Attempt: g.Task(TaskID{name, n}).Attempt, State: TaskState(f[2])}
 		if r.State == TaskFailed {
 			r.Failure = &Failure{Message: "boom"}
 		}
@@ -127,7 +164,11 @@ func scriptEvents(t *testing.T, d *datadriven.TestData, g *Graph, f []string) []
 		}
 		return []Event{r}
 	case "lost":
-		return []Event{WorkerLost{Worker: f[1], Cause: Failure{Message: "worker " + f[1] + " is gone"}}}
+		return []Event{WorkerLost{Worker: f[1], Planned: len(f) > 2, Cause: Failure{Message: "worker " + f[1] + " is gone"}}}
+	case "unschedulable":
+		return []Event{SchedulingFailed{Failure{Message: "no slots"}}}
+	case "stopping":
+		return []Event{Stopping{}}
 	case "global":
 		return []Event{GlobalFailure{Failure{Message: strings.Join(f[1:], " ")}}}
 	case "cancel":
@@ -149,10 +190,25 @@ func actionString(a Action) string {
 		return fmt.Sprintf("job %s -> %s%s", a.From, a.To, because(a.Cause))
 	case TaskSwitched:
 		return fmt.Sprintf("task %s attempt %d %s -> %s", a.Task.Name(), a.Task.Attempt, a.From, a.To)
+	case Schedule:
+		return fmt.Sprintf("schedule attempt %d slots %d:%s", a.Attempt, a.Slots, names(a.Tasks))
+	case Deploy:
+		return "deploy" + names(a.Tasks)
 	case Ended:
 		return fmt.Sprintf("ended %s%s", a.State, because(a.Cause))
 	}
 	return strings.TrimPrefix(fmt.Sprintf("%T%+v", a, a), "execution.")
+}
+
+func names(list []*Execution) string {
+	var b strings.Builder
+	for _, e := range list {
+		fmt.Fprintf(&b, " %s/%d#%d", e.Vertex.ID, e.Subtask, e.Attempt)
+		if e.Slot.Worker != "" {
+			b.WriteString("@" + e.Slot.Worker)
+		}
+	}
+	return b.String()
 }
 
 func because(f *Failure) string {
@@ -166,91 +222,16 @@ func describe(g *Graph) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "job %s attempt %d restarts %d\n", g.State(), g.Attempt(), g.Restarts())
 	for _, e := range g.Tasks() {
-		fmt.Fprintf(&b, "%s %s on %q, %d earlier\n", e.Name(), e.State, e.Slot.Worker, len(g.Previous(e.ID())))
+		fmt.Fprintf(&b, "%s attempt %d %s on %q, %d earlier\n", e.Name(), e.Attempt, e.State, e.Slot.Worker, len(g.Previous(e.ID())))
 	}
 	entries, _ := g.History()
 	for _, h := range entries {
-		fmt.Fprintf(&b, "at %s: %s [%s] global=%t concurrent=%d\n", h.At.Sub(zero), h.Message, h.Task, h.Global, len(h.Concurrent))
+		fmt.Fprintf(&b, "at %s: %s [%s#%d at %s] global=%t concurrent=%d\n", h.At.Sub(zero), h.Message, h.Task, h.Attempt, h.Location, h.Global, len(h.Concurrent))
+		for _, c := range h.Concurrent {
+			fmt.Fprintf(&b, "  %s [%s#%d]\n", c.Message, c.Task, c.Attempt)
+		}
 	}
 	return b.String()
-}
-
-// TestRandomEvents throws events at the machine in any order: it never panics,
-// terminal states are never left, an attempt never starts while a task of the
-// one before lives, and a job whose tasks all end does not hang.
-func TestRandomEvents(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 1))
-	for range 2000 {
-		g := New(Config{Vertices: []Vertex{{ID: "a", Parallelism: 2}, {ID: "b", Parallelism: 3}}, Restart: &FixedDelay{Attempts: 3, Delay: time.Second}}, zero)
-		now := zero
-		for range 60 {
-			now = now.Add(time.Duration(r.IntN(700)) * time.Millisecond)
-			before, attempt := g.State(), g.Attempt()
-			alive := live(g)
-			g.Step(now, randomEvent(r, g))
-			if before.Terminal() && g.State() != before {
-				t.Fatalf("left %s for %s", before, g.State())
-			}
-			if g.Attempt() > attempt && alive > 1 { // the event itself may end one
-				t.Fatalf("attempt %d started beside %d tasks", g.Attempt(), alive)
-			}
-		}
-		finishOff(t, g, now)
-	}
-}
-
-func live(g *Graph) int {
-	n := 0
-	for _, e := range g.Tasks() {
-		if e.State.onWorker() {
-			n++
-		}
-	}
-	return n
-}
-
-func randomEvent(r *rand.Rand, g *Graph) Event {
-	e := g.Tasks()[r.IntN(len(g.Tasks()))]
-	report := func(s TaskState) Event { return TaskReport{Task: e.ID(), Attempt: g.Attempt() - r.IntN(8)/7, State: s} }
-	switch r.IntN(24) {
-	case 0:
-		return report(TaskFailed)
-	case 1:
-		return report(TaskCanceled)
-	case 2, 3, 4:
-		return report(TaskFinished)
-	case 5, 6, 7:
-		return report(TaskInitializing)
-	case 8, 9, 10:
-		return report(TaskRunning)
-	case 11:
-		return SlotsReady{Slots: []Slot{{Worker: "w0"}, {Worker: "w1"}, {Worker: "w0"}}}
-	case 12:
-		return RestartDue{}
-	case 13:
-		return GlobalFailure{Failure{Message: "global"}}
-	case 14:
-		if r.IntN(10) == 0 {
-			return Cancel{}
-		}
-	}
-	if g.State() == JobCreated {
-		return Start{}
-	}
-	return SlotsReady{Slots: []Slot{{Worker: "w0"}, {Worker: "w1"}, {Worker: "w0"}}}
-}
-
-// finishOff cancels the job, lets every worker answer and expects an end.
-func finishOff(t *testing.T, g *Graph, now time.Time) {
-	g.Step(now, Cancel{})
-	for _, w := range []string{"w0", "w1"} {
-		g.Step(now, WorkerLost{Worker: w})
-	}
-	if !g.State().Terminal() {
-		t.Fatalf("the job hangs:\n%s", describe(g))
-	}
 }
 
 func TestExponentialDelay(t *testing.T) {

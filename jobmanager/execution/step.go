@@ -2,6 +2,8 @@ package execution
 
 import (
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 )
 
@@ -11,8 +13,9 @@ type Event interface{ event() }
 // Start schedules a job that was CREATED.
 type Start struct{}
 
-// SlotsReady tells that the job has its slots and their workers registered:
-// subtask i of every vertex runs in Slots[i].
+// SlotsReady tells what slots the job holds, with their workers registered. Those
+// that are in use keep their place; the others are given to what is scheduled in
+// the order of the list.
 type SlotsReady struct{ Slots []Slot }
 
 // TaskReport is news of a task from its worker.
@@ -23,14 +26,24 @@ type TaskReport struct {
 	Failure *Failure
 }
 
-// WorkerLost tells that a worker is gone, with all of its tasks.
+// WorkerLost tells that a worker is gone, with all of its tasks. With Planned
+// tasks that wait to be deployed were to run there, too.
 type WorkerLost struct {
-	Worker string
-	Cause  Failure
+	Worker  string
+	Planned bool
+	Cause   Failure
 }
 
-// GlobalFailure is a failure of no single task.
+// GlobalFailure is a failure of no single task: all of them are run again.
 type GlobalFailure struct{ Cause Failure }
+
+// SchedulingFailed tells that what waits to be deployed cannot be: only its
+// regions fail.
+type SchedulingFailed struct{ Cause Failure }
+
+// Stopping tells that sources were told to stop for good: from here on only all
+// tasks can be run again, or those that stopped would not go on.
+type Stopping struct{}
 
 // Cancel is a user's wish to end the job.
 type Cancel struct{}
@@ -45,15 +58,17 @@ type Suspend struct{}
 // RestartDue tells that the pause before a restart may be over.
 type RestartDue struct{}
 
-func (Start) event()         {}
-func (SlotsReady) event()    {}
-func (TaskReport) event()    {}
-func (WorkerLost) event()    {}
-func (GlobalFailure) event() {}
-func (Cancel) event()        {}
-func (Committing) event()    {}
-func (Suspend) event()       {}
-func (RestartDue) event()    {}
+func (Start) event()            {}
+func (SlotsReady) event()       {}
+func (TaskReport) event()       {}
+func (WorkerLost) event()       {}
+func (GlobalFailure) event()    {}
+func (SchedulingFailed) event() {}
+func (Stopping) event()         {}
+func (Cancel) event()           {}
+func (Committing) event()       {}
+func (Suspend) event()          {}
+func (RestartDue) event()       {}
 
 // Action is something that the caller has to do, in the order given.
 type Action interface{ action() }
@@ -71,28 +86,36 @@ type TaskSwitched struct {
 	From, To TaskState
 }
 
-// Schedule asks for the slots of an attempt; answer with SlotsReady, or
-// GlobalFailure.
-type Schedule struct{ Attempt, Slots int }
-
-// Deploy sends every task to the worker of its slot.
-type Deploy struct{ Attempt int }
-
-// StartTasks tells the workers that every task of the attempt is deployed.
-type StartTasks struct{ Attempt int }
-
-// AllRunning tells that every task of the attempt runs: checkpoints may begin.
-type AllRunning struct{ Attempt int }
-
-// CancelTasks ends the tasks of an attempt that still run.
-type CancelTasks struct {
-	Attempt int
-	Reason  string
+// Schedule asks for the job's slots and for what the regions begin from; answer
+// with SlotsReady, SchedulingFailed or GlobalFailure. It comes again when more
+// regions are scheduled before that. Tasks are those scheduled now.
+type Schedule struct {
+	Attempt, Slots int
+	Tasks          []*Execution
 }
 
-// Restarting tells that an attempt is over and another one follows after
-// Delay: checkpoints stop.
-type Restarting struct{ Delay time.Duration }
+// Deploy sends tasks to the workers of their slots.
+type Deploy struct{ Tasks []*Execution }
+
+// StartTasks tells the workers of a region that every task of its attempt is
+// deployed.
+type StartTasks struct{ Region, Attempt int }
+
+// AllRunning tells that every task of the job runs: checkpoints may begin.
+type AllRunning struct{ Attempt int }
+
+// CancelTasks ends the tasks of a region's attempt that still run.
+type CancelTasks struct {
+	Region, Attempt int
+	Reason          string
+}
+
+// Restarting tells that regions are over and run again after Delay: checkpoints
+// stop. With Others tasks of other regions go on meanwhile.
+type Restarting struct {
+	Delay  time.Duration
+	Others bool
+}
 
 // Ended tells that the job is over here and nothing of it runs.
 type Ended struct {
@@ -127,7 +150,7 @@ func (g *Graph) Step(now time.Time, ev Event) []Action {
 	case Start:
 		if s.state == JobCreated {
 			s.toJob(JobRunning, nil)
-			s.schedule()
+			s.schedule(s.regions)
 		}
 	case SlotsReady:
 		s.slotsReady(ev)
@@ -136,16 +159,22 @@ func (g *Graph) Step(now time.Time, ev Event) []Action {
 	case WorkerLost:
 		s.workerLost(ev)
 	case GlobalFailure:
-		s.fail(ev.Cause, nil)
+		s.fail(ev.Cause, s.regions, nil)
+	case SchedulingFailed:
+		if scope := s.scheduledRegions(); len(scope) > 0 {
+			s.fail(ev.Cause, scope, nil)
+		}
 	case Cancel:
 		s.cancel()
 	case Committing:
 		s.committing = true
+	case Stopping:
+		s.stopping = true
 	case Suspend:
 		s.toJob(JobSuspended, nil)
 		s.out = append(s.out, Ended{State: JobSuspended})
 	case RestartDue:
-		s.settle()
+		s.restartDue()
 	}
 	return s.out
 }
@@ -163,34 +192,93 @@ func (s *step) toTask(e *Execution, to TaskState) {
 	from := e.State
 	e.State = to
 	e.Times[to] = s.now
+	s.tally(e.region, from, -1)
+	s.tally(e.region, to, 1)
+	if f := e.region.pending; f != nil && !from.Terminal() && e.region.ended() {
+		f.alive--
+	}
 	s.do(TaskSwitched{Task: e, From: from, To: to})
 }
 
-func (s *step) schedule() {
-	for _, e := range s.tasks {
+// schedule asks for what regions need to run.
+func (s *step) schedule(regions []*region) {
+	var list []*Execution
+	for _, r := range regions {
+		for _, i := range r.members {
+			list = append(list, s.tasks[i])
+		}
+	}
+	for _, e := range list {
 		s.toTask(e, TaskScheduled)
 	}
-	s.do(Schedule{Attempt: s.attempt, Slots: s.Slots()})
+	s.do(Schedule{Attempt: s.attempt, Slots: s.need, Tasks: list})
+}
+
+// scheduledRegions are the regions that wait for their slots.
+func (s *step) scheduledRegions() []*region {
+	var list []*region
+	for _, r := range s.regions {
+		if r.count.scheduled > 0 {
+			list = append(list, r)
+		}
+	}
+	return list
 }
 
 func (s *step) slotsReady(ev SlotsReady) {
-	if s.state != JobRunning || s.tasks[0].State != TaskScheduled {
+	if !s.Waiting() || s.state != JobRunning && s.state != JobRestarting {
 		return
 	}
-	if len(ev.Slots) < s.Slots() {
-		s.fail(Failure{Message: fmt.Sprintf("the job needs %d slots and got %d", s.Slots(), len(ev.Slots)), Domain: "internal"}, nil)
+	if len(ev.Slots) < s.need {
+		s.fail(Failure{Message: fmt.Sprintf("the job needs %d slots and got %d", s.need, len(ev.Slots)), Domain: "internal"}, s.scheduledRegions(), nil)
 		return
 	}
+	s.slots = s.Arrange(ev.Slots)
+	var list []*Execution
 	for _, e := range s.tasks {
-		e.Slot = ev.Slots[e.Subtask]
-		s.toTask(e, TaskDeploying)
+		if e.State == TaskScheduled {
+			e.Slot = s.slots[s.offsets[e.Vertex.Group]+e.Subtask]
+			s.toTask(e, TaskDeploying)
+			list = append(list, e)
+		}
 	}
-	s.do(Deploy{Attempt: s.attempt})
+	s.do(Deploy{Tasks: list})
+}
+
+// Arrange chooses the slots that the job needs of those that it holds, which are
+// as many at least: those that it uses keep their place, the others fill the gaps
+// as they come.
+func (g *Graph) Arrange(offered []Slot) []Slot {
+	before, n := g.slots, g.need
+	type key struct {
+		worker string
+		index  int
+	}
+	place := map[key]int{}
+	for i, s := range before {
+		place[key{s.Worker, s.Index}] = i
+	}
+	out := make([]Slot, n)
+	taken := make([]bool, n)
+	var rest []Slot
+	for _, s := range offered {
+		if i, ok := place[key{s.Worker, s.Index}]; ok && i < n && !taken[i] {
+			out[i], taken[i] = s, true
+		} else {
+			rest = append(rest, s)
+		}
+	}
+	for i := range out {
+		if !taken[i] {
+			out[i], rest = rest[0], rest[1:]
+		}
+	}
+	return out
 }
 
 func (s *step) report(ev TaskReport) {
-	e := s.byID[ev.Task]
-	if e == nil || ev.Attempt != s.attempt || e.State.Terminal() || !e.State.onWorker() {
+	e := s.Task(ev.Task)
+	if e == nil || ev.Attempt != e.Attempt || e.State.Terminal() || !e.State.onWorker() {
 		return
 	}
 	switch ev.State {
@@ -200,87 +288,101 @@ func (s *step) report(ev TaskReport) {
 		s.taskCanceled(e)
 	case TaskFinished:
 		s.toTask(e, TaskFinished)
-		s.progress()
-		s.settle()
+		s.progress(e.region)
+		s.settle(e.region)
 	case TaskInitializing, TaskRunning:
 		if e.State != TaskCanceling && ev.State.rank() > e.State.rank() {
 			s.toTask(e, ev.State)
-			s.progress()
+			s.progress(e.region)
 		}
 	}
+}
+
+// mark makes a task FAILED and returns its failure.
+func (s *step) mark(e *Execution, f Failure) Failure {
+	f.Task, f.Attempt, f.TaskManager, f.At = e.Name(), e.Attempt, e.Slot.TaskManager, s.now
+	f.Location = net.JoinHostPort(e.Slot.Host, strconv.Itoa(e.Slot.DataPort))
+	e.Failure = &f
+	s.toTask(e, TaskFailed)
+	return f
 }
 
 func (s *step) taskFailed(e *Execution, f *Failure) {
 	if f == nil {
 		f = &Failure{Message: "the worker gave no reason", Domain: "internal"}
 	}
-	cause := *f
-	cause.Task, cause.TaskManager, cause.Location = e.Name(), e.Slot.TaskManager, e.Slot.Host
-	cause.At = s.now
-	e.Failure = &cause
-	s.toTask(e, TaskFailed)
-	s.fail(cause, e)
+	s.fail(s.mark(e, *f), []*region{e.region}, nil)
 }
 
 // taskCanceled takes the end of a task that was told to end. One that ends
 // itself with CANCELED has failed: nobody would restart it otherwise.
 func (s *step) taskCanceled(e *Execution) {
-	if e.State != TaskCanceling && s.state == JobRunning {
+	if e.State != TaskCanceling && (s.state == JobRunning || s.state == JobRestarting) {
 		s.taskFailed(e, &Failure{Message: "the task was cancelled by its worker", Domain: "internal"})
 		return
 	}
 	s.toTask(e, TaskCanceled)
-	s.settle()
+	s.settle(e.region)
 }
 
-// progress announces the stages of an attempt: all tasks deployed, all tasks
-// running.
-func (s *step) progress() {
-	if s.state != JobRunning {
+// progress announces the stages of an attempt: all tasks of a region deployed,
+// all tasks of the job running.
+func (s *step) progress(r *region) {
+	if s.state != JobRunning && s.state != JobRestarting {
 		return
 	}
-	low := TaskFinished.rank()
-	for _, e := range s.tasks {
-		low = min(low, e.State.rank())
+	if !r.started && r.count.deployed == len(r.members) {
+		r.started = true
+		s.do(StartTasks{Region: r.id, Attempt: r.attempt})
 	}
-	if low >= TaskInitializing.rank() && !s.announced {
-		s.announced = true
-		s.do(StartTasks{Attempt: s.attempt})
-	}
-	if low >= TaskRunning.rank() && !s.running {
+	if !s.running && s.state == JobRunning && s.count.running == len(s.tasks) {
 		s.running = true
 		s.do(AllRunning{Attempt: s.attempt})
 	}
 }
 
+// workerLost fails the tasks of a worker: one failure with its first task as
+// the root, however many regions it touches.
 func (s *step) workerLost(ev WorkerLost) {
-	first := true
+	var scope []*region
+	var failed []Failure
+	seen := map[*region]bool{}
+	if ev.Planned {
+		scope = s.scheduledRegions()
+	}
+	for _, r := range scope {
+		seen[r] = true
+	}
 	for _, e := range s.tasks {
 		if e.Slot.Worker != ev.Worker || !e.State.onWorker() {
 			continue
 		}
 		if e.State == TaskCanceling {
 			s.toTask(e, TaskCanceled)
+			s.settle(e.region)
 			continue
 		}
-		cause := ev.Cause
-		if !first { // one root exception a lost worker, not one a task
-			cause.Task, cause.TaskManager, cause.Location, cause.At = e.Name(), e.Slot.TaskManager, e.Slot.Host, s.now
-			e.Failure = &cause
-			s.toTask(e, TaskFailed)
-			continue
+		failed = append(failed, s.mark(e, ev.Cause))
+		if !seen[e.region] {
+			seen[e.region] = true
+			scope = append(scope, e.region)
 		}
-		first = false
-		s.taskFailed(e, &cause)
 	}
-	s.settle()
+	if len(scope) == 0 {
+		return
+	}
+	root := ev.Cause
+	if len(failed) > 0 {
+		root, failed = failed[0], failed[1:]
+	}
+	s.fail(root, scope, failed)
 }
 
 func (s *step) cancel() {
 	switch s.state {
 	case JobInitializing, JobCreated, JobRunning, JobRestarting:
 		s.toJob(JobCancelling, nil)
-		s.cancelTasks("the job was cancelled")
-		s.settle()
+		s.cancelTasks(s.regions, "the job was cancelled")
+		s.settleAll()
 	}
 }

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -169,9 +170,13 @@ func exceptionOf(f Failure) Exception {
 	if labels == nil {
 		labels = map[string]string{}
 	}
+	task := f.Task
+	if task != "" {
+		task = fmt.Sprintf("%s - execution #%d", task, f.Attempt)
+	}
 	return Exception{
 		Name: f.Name, StackTrace: f.Message, Timestamp: millis(f.At, 0), Labels: labels,
-		Task: optional(f.Task), Location: optional(f.Endpoint), Endpoint: optional(f.Endpoint), TaskManager: optional(f.TaskManager),
+		Task: optional(task), Location: optional(f.Endpoint), Endpoint: optional(f.Endpoint), TaskManager: optional(f.TaskManager),
 	}
 }
 

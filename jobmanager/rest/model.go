@@ -111,6 +111,8 @@ type Failure struct {
 	At            time.Time
 	// Task names the failed subtask ("Map (2/3)"), empty for a failure of the whole job.
 	Task string
+	// Attempt is the attempt of Task that failed.
+	Attempt int
 	// TaskManager and Endpoint say where it ran.
 	TaskManager, Endpoint string
 	// Labels are Flink's failure labels.

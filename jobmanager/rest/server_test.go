@@ -371,10 +371,10 @@ func TestOutcomesExpire(t *testing.T) {
 
 func TestExceptionsAndResult(t *testing.T) {
 	s, cluster := newServer(t, nil)
-	cluster.failures = []Failure{{Name: "user panic", Message: "boom\nstack", At: at(5), Task: "Map (2/3)", TaskManager: "tm-1", Endpoint: "host1:1", Concurrent: []Failure{{Name: "cancelled", At: at(6)}}},
+	cluster.failures = []Failure{{Name: "user panic", Message: "boom\nstack", At: at(5), Task: "Map (2/3)", Attempt: 4, TaskManager: "tm-1", Endpoint: "host1:1", Concurrent: []Failure{{Name: "cancelled", At: at(6)}}},
 		{Name: "TaskManager lost", Message: "gone", At: at(1)}}
 	e := answer[ExceptionsAnswer](t, s, "GET", "/jobs/"+jobID+"/exceptions?maxExceptions=1", "", 200)
-	if *e.RootException != "boom\nstack" || len(e.History.Entries) != 1 || !e.History.Truncated || len(e.All) != 1 || *e.History.Entries[0].Task != "Map (2/3)" || len(e.History.Entries[0].Concurrent) != 1 {
+	if *e.RootException != "boom\nstack" || len(e.History.Entries) != 1 || !e.History.Truncated || len(e.All) != 1 || e.All[0].Task != "Map (2/3)" || *e.History.Entries[0].Task != "Map (2/3) - execution #4" || len(e.History.Entries[0].Concurrent) != 1 {
 		t.Errorf("exceptions %+v", e)
 	}
 	if r := answer[ResultAnswer](t, s, "GET", "/jobs/"+jobID+"/execution-result", "", 200); r.Status.ID != OperationInProgress || r.Result != nil {

@@ -3,9 +3,10 @@
 // nothing of record types. Package taskmanager/worker is its only caller.
 //
 // A Network is the data plane of one worker process: a listener and a pool of
-// network memory. A Session holds the channels of one attempt of the job; a
-// failover opens a new session and closes the old one, so nothing of an older
-// attempt can reach a newer one. In a session, a Gate is the receiving end of
+// network memory. A Session holds the channels of one attempt of a region of the
+// job, which no channel leaves; a failover of the region opens a new session and
+// closes the old one, so nothing of an older attempt can reach a newer one, and
+// what other regions exchange goes on. In a session, a Gate is the receiving end of
 // all channels of one task and Outputs the sending end.
 //
 // Connections: one per pair of workers and session. The worker with the

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -74,9 +76,9 @@ type Network struct {
 	slots  chan struct{} // connections being accepted
 	mu     struct {
 		sync.Mutex
-		current *Session
-		newest  AttemptID
-		changed chan struct{} // closed and replaced when current changes
+		current map[int32]*Session  // by region
+		newest  map[int32]AttemptID // by region
+		changed chan struct{}       // closed and replaced when current changes
 		closed  bool
 	}
 }
@@ -102,7 +104,7 @@ func Listen(o Options) (*Network, error) {
 	n := &Network{o: o, budget: newBudget(o.NetworkBytes), listen: l, slots: make(chan struct{}, accepting)}
 	n.stop, n.cancel = context.WithCancel(context.Background())
 	n.mu.changed = make(chan struct{})
-	n.mu.newest = AttemptID{Epoch: -1, Attempt: -1}
+	n.mu.current, n.mu.newest = map[int32]*Session{}, map[int32]AttemptID{}
 	n.wg.Go(n.accept)
 	return n, nil
 }
@@ -118,20 +120,20 @@ func (n *Network) Buffers() (total, free int) {
 	return n.budget.total, n.budget.mu.free
 }
 
-// Open begins an attempt and closes the one before.
+// Open begins an attempt of a region and closes the one before.
 func (n *Network) Open(id AttemptID) (*Session, error) {
 	n.mu.Lock()
 	if n.mu.closed {
 		n.mu.Unlock()
 		return nil, ErrClosed
 	}
-	if !n.mu.newest.Before(id) {
+	if newest, some := n.mu.newest[id.Region]; some && !newest.Before(id) {
 		n.mu.Unlock()
-		return nil, fmt.Errorf("exchange: attempt %s is not newer than %s", id, n.mu.newest)
+		return nil, fmt.Errorf("exchange: attempt %s is not newer than %s", id, newest)
 	}
-	old := n.mu.current
+	old := n.mu.current[id.Region]
 	s := newSession(n, id)
-	n.mu.current, n.mu.newest = s, id
+	n.mu.current[id.Region], n.mu.newest[id.Region] = s, id
 	n.changedLocked()
 	n.mu.Unlock()
 	if old != nil {
@@ -148,21 +150,21 @@ func (n *Network) changedLocked() {
 func (n *Network) forget(s *Session) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.mu.current == s {
-		n.mu.current = nil
+	if n.mu.current[s.id.Region] == s {
+		delete(n.mu.current, s.id.Region)
 		n.changedLocked()
 	}
 }
 
-// Close ends the session and all goroutines.
+// Close ends the sessions and all goroutines.
 func (n *Network) Close() error {
 	n.mu.Lock()
 	n.mu.closed = true
-	s := n.mu.current
+	sessions := slices.Collect(maps.Values(n.mu.current))
 	n.mu.Unlock()
 	n.cancel()
 	err := n.listen.Close()
-	if s != nil {
+	for _, s := range sessions {
 		s.Close(false)
 	}
 	n.wg.Wait()
@@ -252,7 +254,8 @@ func (n *Network) sessionFor(id AttemptID) (*Session, error) {
 	defer cancel()
 	for {
 		n.mu.Lock()
-		s, newest, changed := n.mu.current, n.mu.newest, n.mu.changed
+		s, changed := n.mu.current[id.Region], n.mu.changed
+		newest, some := n.mu.newest[id.Region]
 		n.mu.Unlock()
 		if s != nil && s.id == id {
 			select {
@@ -264,7 +267,7 @@ func (n *Network) sessionFor(id AttemptID) (*Session, error) {
 				return nil, fmt.Errorf("not started within %s", n.o.ConnectTimeout)
 			}
 		}
-		if !newest.Before(id) {
+		if some && !newest.Before(id) {
 			return nil, ErrClosed
 		}
 		select {
@@ -342,21 +345,23 @@ const workerIDLimit = 512
 func helloBytes(id AttemptID, worker string) []byte {
 	b := []byte{WireVersion}
 	b = binary.BigEndian.AppendUint64(b, uint64(id.Epoch))
+	b = binary.BigEndian.AppendUint32(b, uint32(id.Region))
 	b = binary.BigEndian.AppendUint32(b, uint32(id.Attempt))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(worker)))
 	return append(b, worker...)
 }
 
 func readHello(r io.Reader) (AttemptID, string, error) {
-	var fixed [15]byte
+	var fixed [19]byte
 	if _, err := io.ReadFull(r, fixed[:]); err != nil {
 		return AttemptID{}, "", fmt.Errorf("exchange: reading a hello: %w", err)
 	}
 	if fixed[0] != WireVersion {
 		return AttemptID{}, "", fmt.Errorf("exchange: the peer speaks version %d of the data plane, this is %d", fixed[0], WireVersion)
 	}
-	id := AttemptID{Epoch: int64(binary.BigEndian.Uint64(fixed[1:])), Attempt: int32(binary.BigEndian.Uint32(fixed[9:]))}
-	size := int(binary.BigEndian.Uint16(fixed[13:]))
+	id := AttemptID{Epoch: int64(binary.BigEndian.Uint64(fixed[1:])), Region: int32(binary.BigEndian.Uint32(fixed[9:])),
+		Attempt: int32(binary.BigEndian.Uint32(fixed[13:]))}
+	size := int(binary.BigEndian.Uint16(fixed[17:]))
 	if size == 0 || size > workerIDLimit {
 		return AttemptID{}, "", fmt.Errorf("exchange: a worker id of %d bytes", size)
 	}

@@ -13,21 +13,34 @@ import (
 	"goflink/graph"
 )
 
-// Deployment is an attempt on some workers: subtask i of each vertex runs on
+// Deployment is an attempt of a region on some workers: subtask i of each vertex runs on
 // worker i modulo their number.
 type Deployment struct {
 	JM      *JM
 	Graph   *graph.JobGraph
 	Workers []*Worker
+	Region  int32
 	Attempt int32
 	tasks   map[string]*control.Task
 }
 
 // Deploy sends an attempt's tasks; restore holds states by Key.
 func (j *JM) Deploy(g *graph.JobGraph, workers []*Worker, attempt int32, restore map[string][]*control.OperatorState) *Deployment {
-	d := &Deployment{JM: j, Graph: g, Workers: workers, Attempt: attempt, tasks: map[string]*control.Task{}}
+	return j.DeployRegion(0, g, workers, attempt, restore)
+}
+
+// DeployRegion is Deploy for a region, which g is the graph of.
+func (j *JM) DeployRegion(region int32, g *graph.JobGraph, workers []*Worker, attempt int32, restore map[string][]*control.OperatorState) *Deployment {
+	d := &Deployment{JM: j, Graph: g, Workers: workers, Region: region, Attempt: attempt, tasks: map[string]*control.Task{}}
 	j.update(func() {
-		j.Attempt, j.States, j.Drained = attempt, map[string]*control.TaskState{}, map[string]bool{}
+		j.Attempt = attempt
+		for _, v := range g.Vertices {
+			j.attempts[v.Id] = attempt
+			for s := range v.Parallelism {
+				delete(j.States, fmt.Sprintf("%s/%d", v.Id, s))
+				delete(j.Drained, fmt.Sprintf("%s/%d", v.Id, s))
+			}
+		}
 	})
 	byWorker := map[*Worker]*control.DeployTasks{}
 	var locations []*control.TaskLocation
@@ -39,7 +52,7 @@ func (j *JM) Deploy(g *graph.JobGraph, workers []*Worker, attempt int32, restore
 			d.tasks[Key(id)] = id
 			locations = append(locations, &control.TaskLocation{VertexId: v.Id, Subtask: s, WorkerId: w.WorkerId, Host: w.Host, DataPort: w.DataPort, Finished: finished(Key(id), v)})
 			if byWorker[w] == nil {
-				byWorker[w] = &control.DeployTasks{Attempt: attempt}
+				byWorker[w] = &control.DeployTasks{Region: region, Attempt: attempt}
 			}
 			byWorker[w].Tasks = append(byWorker[w].Tasks, &control.TaskDeployment{Task: id, Restore: restore[Key(id)]})
 		}
@@ -62,13 +75,24 @@ func (d *Deployment) All(c *control.WorkerCommand) {
 func (d *Deployment) Start() {
 	d.JM.t.Helper()
 	d.WaitAll("INITIALIZING")
-	d.All(&control.WorkerCommand{Command: &control.WorkerCommand_Start{Start: &control.StartTasks{Attempt: d.Attempt}}})
+	d.All(&control.WorkerCommand{Command: &control.WorkerCommand_Start{Start: &control.StartTasks{Region: d.Region, Attempt: d.Attempt}}})
 	d.JM.Wait("RUNNING", func() bool { return d.count("RUNNING")+d.count("FINISHED")+d.count("FAILED") == len(d.tasks) })
+}
+
+// states are the states of its tasks.
+func (d *Deployment) states() map[string]*control.TaskState {
+	out := map[string]*control.TaskState{}
+	for k := range d.tasks {
+		if s := d.JM.States[k]; s != nil {
+			out[k] = s
+		}
+	}
+	return out
 }
 
 func (d *Deployment) count(state string) int {
 	n := 0
-	for _, s := range d.JM.States {
+	for _, s := range d.states() {
 		if s.State == state {
 			n++
 		}
@@ -87,7 +111,7 @@ func (d *Deployment) WaitFailed() *control.TaskState {
 	d.JM.t.Helper()
 	var failed *control.TaskState
 	d.JM.Wait("a failure", func() bool {
-		for _, s := range d.JM.States {
+		for _, s := range d.states() {
 			if s.State == "FAILED" {
 				failed = s
 			}
@@ -100,7 +124,7 @@ func (d *Deployment) WaitFailed() *control.TaskState {
 // Cancel cancels all tasks and waits until they have ended.
 func (d *Deployment) Cancel() {
 	d.JM.t.Helper()
-	d.All(&control.WorkerCommand{Command: &control.WorkerCommand_Cancel{Cancel: &control.CancelTasks{Attempt: d.Attempt, Reason: "test"}}})
+	d.All(&control.WorkerCommand{Command: &control.WorkerCommand_Cancel{Cancel: &control.CancelTasks{Region: d.Region, Attempt: d.Attempt, Reason: "test"}}})
 	d.JM.Wait("all tasks having ended", func() bool {
 		return d.count("CANCELED")+d.count("FAILED")+d.count("FINISHED") == len(d.tasks)
 	})
@@ -153,7 +177,7 @@ func (d *Deployment) Acked(id int64) bool {
 				return true
 			}
 		}
-		for k, s := range d.JM.States {
+		for k, s := range d.states() {
 			if s.State == "RUNNING" && d.JM.Acks[id][k] == nil {
 				return false
 			}
@@ -201,7 +225,7 @@ func (d *Deployment) TryCheckpointAfter(t *control.TriggerCheckpoint, told bool,
 			}
 		}
 		done = true
-		for k, s := range d.JM.States {
+		for k, s := range d.states() {
 			if s.State == "FAILED" || s.State == "FINISHED" {
 				done = false
 				return true
@@ -214,6 +238,21 @@ func (d *Deployment) TryCheckpointAfter(t *control.TriggerCheckpoint, told bool,
 		d.Complete(t.CheckpointId, false)
 	}
 	return done
+}
+
+// Abort tells all workers that a checkpoint was given up.
+func (d *Deployment) Abort(id int64) {
+	d.All(&control.WorkerCommand{Command: &control.WorkerCommand_Aborted{Aborted: &control.CheckpointAborted{CheckpointId: id, Reason: "test"}}})
+}
+
+// AllDrained tells that its tasks have processed all of their data.
+func (d *Deployment) AllDrained() bool {
+	for k := range d.tasks {
+		if !d.JM.Drained[k] {
+			return false
+		}
+	}
+	return true
 }
 
 // Restore assigns the states of a checkpoint to the subtasks of a graph that

@@ -85,6 +85,7 @@ type JM struct {
 	Started      map[string]*control.WorkerStarted
 	Logs         []*control.LogReply
 	Attempt      int32
+	attempts     map[string]int32 // newest, by vertex
 	fetches      int
 }
 
@@ -100,7 +101,7 @@ func NewJMAt(t testing.TB, addr string) *JM {
 	j := &JM{t: t, Addr: l.Addr().String(), change: make(chan struct{}), Workers: map[string]*Worker{}, TaskManagers: map[string]*TaskManager{},
 		Lost: map[string]bool{}, States: map[string]*control.TaskState{}, Acks: map[int64]map[string]*control.CheckpointAck{},
 		Drained: map[string]bool{}, Commits: map[string]int64{}, Metrics: map[string]*control.TaskMetrics{},
-		Exits: map[string]*control.WorkerExited{}, Started: map[string]*control.WorkerStarted{}, Attempt: -1}
+		Exits: map[string]*control.WorkerExited{}, Started: map[string]*control.WorkerStarted{}, Attempt: -1, attempts: map[string]int32{}}
 	j.server = grpc.NewServer(grpc.Creds(control.Credentials(Secret)), grpc.MaxRecvMsgSize(256<<20))
 	control.RegisterJobManagerServer(j.server, j)
 	j.wg.Go(func() { _ = j.server.Serve(l) })
@@ -197,7 +198,11 @@ func (j *JM) workerEvent(e *control.WorkerEvent) {
 	case *control.WorkerEvent_TaskState:
 		t := e.TaskState
 		j.History = append(j.History, fmt.Sprintf("%s#%d %s", Key(t.Task), t.Task.Attempt, t.State))
-		if t.Task.Attempt == j.Attempt {
+		newest, some := j.attempts[t.Task.VertexId]
+		if !some {
+			newest = j.Attempt
+		}
+		if t.Task.Attempt == newest {
 			j.States[Key(t.Task)] = t
 		}
 	case *control.WorkerEvent_Ack:

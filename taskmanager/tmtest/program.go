@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -26,6 +27,9 @@ const (
 // is, for each key, the counts 1, 2, 3, …, once each.
 type Job struct {
 	Sources, Counters, Sinks int32
+	// Prefix begins the ids of its vertices, so that a Program of several jobs can
+	// tell them apart.
+	Prefix string
 	// Records is how many each source emits; 0: endless.
 	Records int64
 	// Keys is the number of keys.
@@ -79,15 +83,39 @@ func (j *Job) JobGraph() *graph.JobGraph {
 		return []*graph.Operator{o}
 	}
 	v := func(id string, n int32, keyed, commits bool) *graph.Vertex {
+		id = j.Prefix + id
 		return &graph.Vertex{Id: id, Name: id, Parallelism: n, MaxParallelism: 128, Operators: op(id, keyed, commits)}
 	}
 	return &graph.JobGraph{Name: "test", MaxParallelism: 128,
 		Vertices: []*graph.Vertex{v(SourceID, j.Sources, false, false), v(KeyedID, j.Counters, true, false), v(SinkID, j.Sinks, false, true)},
 		Edges: []*graph.Edge{
-			{Source: SourceID, Target: KeyedID, Partitioning: graph.Partitioning_HASH, SourceOperator: SourceID},
-			{Source: KeyedID, Target: SinkID, Partitioning: graph.Partitioning_REBALANCE, SourceOperator: KeyedID},
+			{Source: j.Prefix + SourceID, Target: j.Prefix + KeyedID, Partitioning: graph.Partitioning_HASH, SourceOperator: j.Prefix + SourceID},
+			{Source: j.Prefix + KeyedID, Target: j.Prefix + SinkID, Partitioning: graph.Partitioning_REBALANCE, SourceOperator: j.Prefix + KeyedID},
 		}}
 }
+
+// Pair is a program of two jobs side by side, with different prefixes.
+type Pair [2]*Job
+
+// JobGraph implements dataflow.Program.
+func (p Pair) JobGraph() *graph.JobGraph {
+	g, more := p[0].JobGraph(), p[1].JobGraph()
+	g.Vertices, g.Edges = append(g.Vertices, more.Vertices...), append(g.Edges, more.Edges...)
+	return g
+}
+
+// BuildChain implements dataflow.Program.
+func (p Pair) BuildChain(vertexID string, env *dataflow.Env) (*dataflow.Chain, error) {
+	for _, j := range p {
+		if strings.HasPrefix(vertexID, j.Prefix) {
+			return j.BuildChain(vertexID, env)
+		}
+	}
+	return nil, fmt.Errorf("no vertex %s", vertexID)
+}
+
+// NewEnumerator implements dataflow.Program; the jobs have none.
+func (p Pair) NewEnumerator(id string) (dataflow.Enumerator, error) { return p[0].NewEnumerator(id) }
 
 // NewEnumerator implements dataflow.Program; the job has none.
 func (j *Job) NewEnumerator(id string) (dataflow.Enumerator, error) {
@@ -97,7 +125,7 @@ func (j *Job) NewEnumerator(id string) (dataflow.Enumerator, error) {
 // BuildChain implements dataflow.Program.
 func (j *Job) BuildChain(vertexID string, env *dataflow.Env) (*dataflow.Chain, error) {
 	b := base{job: j, env: env, id: vertexID}
-	switch vertexID {
+	switch strings.TrimPrefix(vertexID, j.Prefix) {
 	case SourceID:
 		s := &source{base: b, out: newPort(env, 0)}
 		return &dataflow.Chain{Source: s, Operators: []dataflow.Operator{s}, Outputs: []dataflow.OutputPort{s.out}}, nil

@@ -20,7 +20,7 @@ import (
 	"goflink/taskmanager/exchange"
 )
 
-// attempt is the tasks of one attempt of the job on this worker. The map of
+// attempt is the tasks of one attempt of a region on this worker. The map of
 // tasks does not change after deploy.
 type attempt struct {
 	w         *worker
@@ -42,7 +42,7 @@ type attempt struct {
 // newAttempt makes the tasks of a deployment with their channels, without
 // running anything of the user's.
 func newAttempt(w *worker, d *control.DeployTasks, epoch int64) (*attempt, error) {
-	a := &attempt{w: w, id: exchange.AttemptID{Epoch: epoch, Attempt: d.Attempt}, tasks: map[taskKey]*task{},
+	a := &attempt{w: w, id: exchange.AttemptID{Epoch: epoch, Region: d.Region, Attempt: d.Attempt}, tasks: map[taskKey]*task{},
 		locations: map[taskKey]*control.TaskLocation{}, connected: make(chan struct{}), ended: make(chan struct{})}
 	a.ctx, a.cancel = context.WithCancelCause(w.ctx)
 	for _, l := range d.Locations {
@@ -75,6 +75,7 @@ func (a *attempt) deploy(d *control.DeployTasks) {
 		}
 		a.tasks[t.key] = t
 	}
+	a.w.segments.enter(a)
 	for _, t := range a.tasks {
 		a.wg.Go(t.run)
 	}

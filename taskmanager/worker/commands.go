@@ -26,7 +26,7 @@ func (w *worker) carryOut(c *control.WorkerCommand) error {
 	case *control.WorkerCommand_Deploy:
 		w.deploy(c.Deploy)
 	case *control.WorkerCommand_Start:
-		if a := w.attempt(c.Start.Attempt); a != nil {
+		if a := w.attempt(c.Start.Region, c.Start.Attempt); a != nil {
 			a.start()
 		}
 	case *control.WorkerCommand_Cancel:
@@ -50,20 +50,20 @@ func (w *worker) carryOut(c *control.WorkerCommand) error {
 	return nil
 }
 
-// attempt is the current attempt if it has that number.
-func (w *worker) attempt(n int32) *attempt {
-	if w.current != nil && w.current.id.Attempt == n {
-		return w.current
+// attempt is the current attempt of a region if it has that number.
+func (w *worker) attempt(region, n int32) *attempt {
+	if a := w.current[region]; a != nil && a.id.Attempt == n {
+		return a
 	}
 	return nil
 }
 
 func (w *worker) deploy(d *control.DeployTasks) {
-	if a := w.attempt(d.Attempt); a != nil && a.id.Epoch == w.epoch {
-		w.Log.Warn("a second deployment of the same attempt is ignored", "attempt", d.Attempt)
+	if a := w.attempt(d.Region, d.Attempt); a != nil && a.id.Epoch == w.epoch {
+		w.Log.Warn("a second deployment of the same attempt is ignored", "region", d.Region, "attempt", d.Attempt)
 		return
 	}
-	w.endAttempt(fmt.Errorf("%w: attempt %d replaces it", errOrdered, d.Attempt))
+	w.endAttempt(d.Region, fmt.Errorf("%w: attempt %d replaces it", errOrdered, d.Attempt))
 	a, err := newAttempt(w, d, w.epoch)
 	if err != nil {
 		for _, td := range d.Tasks {
@@ -72,18 +72,17 @@ func (w *worker) deploy(d *control.DeployTasks) {
 		}
 		return
 	}
-	w.current = a
+	w.current[d.Region] = a
 	a.deploy(d)
-	tasks := make([]*task, 0, len(a.tasks))
-	for _, t := range a.tasks {
-		tasks = append(tasks, t)
+	for key, t := range a.tasks {
+		w.running[key] = t
 	}
-	w.setTasks(tasks)
+	w.showTasks()
 }
 
-// cancelTasks ends some tasks of an attempt, or all.
+// cancelTasks ends some tasks of a region's attempt, or all.
 func (w *worker) cancelTasks(c *control.CancelTasks) {
-	a := w.attempt(c.Attempt)
+	a := w.attempt(c.Region, c.Attempt)
 	if a == nil {
 		return
 	}
@@ -102,12 +101,9 @@ func (w *worker) cancelTasks(c *control.CancelTasks) {
 	}
 }
 
-// each puts a letter for every task of the current attempt.
+// each puts a letter for every task of the current attempts.
 func (w *worker) each(letter func(*task) func() error) {
-	if w.current == nil {
-		return
-	}
-	for _, t := range w.current.tasks {
+	for _, t := range w.running {
 		t.mail.put(letter(t))
 	}
 }
@@ -128,13 +124,12 @@ func (w *worker) trigger(c *control.TriggerCheckpoint) {
 
 // taskFor finds a running task; else it says why there is none.
 func (w *worker) taskFor(id *control.Task) (*task, string) {
-	a := w.attempt(id.Attempt)
-	if a == nil {
-		return nil, "the worker runs no such attempt"
-	}
-	t := a.tasks[taskKey{id.VertexId, id.Subtask}]
-	if t == nil {
+	t := w.running[taskKey{id.VertexId, id.Subtask}]
+	switch {
+	case t == nil:
 		return nil, "the worker has no such task"
+	case t.id.Attempt != id.Attempt:
+		return nil, "the worker runs no such attempt"
 	}
 	state, _ := t.state.Load().(*control.TaskState)
 	switch {
@@ -157,11 +152,11 @@ func (w *worker) assign(c *control.AssignSplits) {
 // sourceTask finds the task of a source that something has come for.
 func (w *worker) sourceTask(operator string, subtask int32) *task {
 	v := w.operators[operator]
-	if v == nil || w.current == nil {
+	if v == nil {
 		w.Log.Warn("splits or an event for an operator that is not here", "operator", operator)
 		return nil
 	}
-	t := w.current.tasks[taskKey{v.Id, subtask}]
+	t := w.running[taskKey{v.Id, subtask}]
 	if t == nil {
 		w.Log.Warn("splits or an event for a task that is not here", "operator", operator, "subtask", subtask)
 	}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"goflink/control"
+	"goflink/dataflow"
 	"goflink/graph"
 	"goflink/hdfsstore"
 	"goflink/taskmanager/tmtest"
@@ -23,6 +25,7 @@ type rig struct {
 	*tmtest.JM
 	t       *testing.T
 	job     *tmtest.Job
+	program dataflow.Program // nil: job
 	workers map[string]*running
 	dir     string
 	conf    map[string]string
@@ -64,7 +67,7 @@ func (r *rig) run(id, jm string) *running {
 		Bootstrap: &control.Bootstrap{Jobmanager: jm, Secret: tmtest.Secret, TaskManagerId: "tm-" + id, ScratchDir: r.t.TempDir(), Host: "127.0.0.1",
 			Worker: &control.StartWorker{WorkerId: id, JobId: "00000000000000000000000000000001", JobName: "test", Program: program, Slots: 2,
 				NetworkBytes: 32 << 20, ManagedBytes: 64 << 20, Config: r.conf}},
-		Program: r.job, Files: hdfsstore.NewResolver(hdfsstore.Options{}), Log: slog.New(r.log), MetricsInterval: 20 * time.Millisecond, uploadPause: time.Millisecond,
+		Program: cmp.Or[dataflow.Program](r.program, r.job), Files: hdfsstore.NewResolver(hdfsstore.Options{}), Log: slog.New(r.log), MetricsInterval: 20 * time.Millisecond, uploadPause: time.Millisecond,
 		Fatal: func(err error) { r.fatal <- err },
 	}
 	if r.options != nil {
@@ -112,9 +115,14 @@ func (r *rig) trigger(id int64, kind string) *control.TriggerCheckpoint {
 // count once.
 func (r *rig) expect(total int64) {
 	r.t.Helper()
-	r.job.Committed.Lock()
-	defer r.job.Committed.Unlock()
-	checkOutput(r.t, r.job.Committed.Lines, total, r.job.Keys)
+	expectOf(r.t, r.job, total)
+}
+
+func expectOf(t *testing.T, job *tmtest.Job, total int64) {
+	t.Helper()
+	job.Committed.Lock()
+	defer job.Committed.Unlock()
+	checkOutput(t, job.Committed.Lines, total, job.Keys)
 }
 
 func checkOutput(t *testing.T, lines []string, total, keys int64) {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,19 +59,16 @@ type segments struct {
 	mu   struct {
 		sync.Mutex
 		open    map[segmentKey]*segment
-		left    map[taskKey]bool // tasks of the attempt that have ended
-		of      exchange.AttemptID
-		aborted map[int64]bool // checkpoints that late tasks may still join
+		alive   map[taskKey]exchange.AttemptID // tasks that have not ended
+		aborted map[int64]bool                 // checkpoints that late tasks may still join
 		closed  bool
 	}
 }
 
-type segmentKey struct {
-	attempt    exchange.AttemptID
-	checkpoint int64
-}
+// segmentKey names a checkpoint: ids do not repeat under one JobManager.
+type segmentKey struct{ epoch, checkpoint int64 }
 
-// segment is one checkpoint of one attempt on this worker.
+// segment is one checkpoint on this worker, of all regions.
 type segment struct {
 	key     segmentKey
 	barrier exchange.Barrier
@@ -91,7 +89,7 @@ const openSegments = 64
 
 func newSegments(ctx context.Context, w *worker) *segments {
 	s := &segments{w: w, jobs: make(chan *segment, openSegments), stop: ctx}
-	s.mu.open, s.mu.aborted = map[segmentKey]*segment{}, map[int64]bool{}
+	s.mu.open, s.mu.aborted, s.mu.alive = map[segmentKey]*segment{}, map[int64]bool{}, map[taskKey]exchange.AttemptID{}
 	for range segmentWriters {
 		s.wg.Go(s.work)
 	}
@@ -128,7 +126,7 @@ func (s *segments) join(a *attempt, b exchange.Barrier, p *part) {
 // settle notes that a task has joined, with or without a part to write, and
 // passes the segment on when it was the last one.
 func (s *segments) settle(a *attempt, b exchange.Barrier, key taskKey, p *part) {
-	id := segmentKey{a.id, b.ID}
+	id := segmentKey{a.id.Epoch, b.ID}
 	s.mu.Lock()
 	if s.mu.closed || s.mu.aborted[b.ID] {
 		s.mu.Unlock()
@@ -139,7 +137,7 @@ func (s *segments) settle(a *attempt, b exchange.Barrier, key taskKey, p *part) 
 	}
 	seg := s.mu.open[id]
 	if seg == nil {
-		seg = &segment{key: id, barrier: b, waiting: s.aliveLocked(a), began: time.Now()}
+		seg = &segment{key: id, barrier: b, waiting: s.aliveLocked(), began: time.Now()}
 		seg.ctx, seg.cancel = context.WithCancelCause(s.stop)
 		s.mu.open[id] = seg
 	}
@@ -156,13 +154,20 @@ func (s *segments) settle(a *attempt, b exchange.Barrier, key taskKey, p *part) 
 	}
 }
 
-// aliveLocked is the set of an attempt's tasks that have not ended.
-func (s *segments) aliveLocked(a *attempt) map[taskKey]bool {
-	alive := map[taskKey]bool{}
+// enter makes the tasks of an attempt take part in the checkpoints that begin.
+func (s *segments) enter(a *attempt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for key := range a.tasks {
-		if s.mu.of != a.id || !s.mu.left[key] {
-			alive[key] = true
-		}
+		s.mu.alive[key] = a.id
+	}
+}
+
+// aliveLocked is the set of tasks that have not ended.
+func (s *segments) aliveLocked() map[taskKey]bool {
+	alive := map[taskKey]bool{}
+	for key := range s.mu.alive {
+		alive[key] = true
 	}
 	return alive
 }
@@ -234,12 +239,13 @@ func (s *segments) decline(t *task, b exchange.Barrier, err error) {
 func (s *segments) leave(attempt exchange.AttemptID, key taskKey) {
 	var ready []*segment
 	s.mu.Lock()
-	if s.mu.left == nil || s.mu.of != attempt {
-		s.mu.of, s.mu.left = attempt, map[taskKey]bool{}
+	if s.mu.alive[key] != attempt {
+		s.mu.Unlock()
+		return
 	}
-	s.mu.left[key] = true
+	delete(s.mu.alive, key)
 	for _, seg := range s.mu.open {
-		if seg.key.attempt == attempt && seg.waiting[key] {
+		if seg.waiting[key] {
 			delete(seg.waiting, key)
 			if r := s.takeReadyLocked(seg); r != nil {
 				ready = append(ready, r)
@@ -268,9 +274,12 @@ func (s *segments) abort(id int64, reason string) {
 	s.abortWhere(func(seg *segment) bool { return seg.key.checkpoint == id }, fmt.Errorf("checkpoint %d was aborted: %s", id, reason))
 }
 
-// abortAttempt gives up all checkpoints of an attempt that is over.
+// abortAttempt gives up the checkpoints that hold state of an attempt that is
+// over: they will not complete.
 func (s *segments) abortAttempt(id exchange.AttemptID) {
-	s.abortWhere(func(seg *segment) bool { return seg.key.attempt == id }, errCancelled)
+	s.abortWhere(func(seg *segment) bool {
+		return slices.ContainsFunc(seg.parts, func(p *part) bool { return p.task.attempt.id == id })
+	}, errCancelled)
 }
 
 func (s *segments) abortAll() {

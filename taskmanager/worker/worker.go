@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -20,7 +22,8 @@ import (
 
 type link = uplink.Link[control.WorkerEvent, control.WorkerCommand]
 
-// worker is the running process. current and epoch belong to Run's goroutine.
+// worker is the running process. current, running and epoch belong to Run's
+// goroutine.
 type worker struct {
 	*settings
 	ctx      context.Context
@@ -28,13 +31,14 @@ type worker struct {
 	registry *metrics.Registry
 	segments *segments
 	scratch  string
-	wg       sync.WaitGroup // attempts that end, the ticker
-	current  *attempt
+	wg       sync.WaitGroup     // attempts that end, the ticker
+	current  map[int32]*attempt // by region
+	running  map[taskKey]*task  // of the current attempts
 	epoch    int64
 	mu       struct {
 		sync.Mutex
 		link  *link
-		tasks []*task // of the current attempt, for the ticker
+		tasks []*task // of the current attempts, for the ticker
 	}
 }
 
@@ -48,7 +52,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if s.Fatal == nil {
 		s.Fatal = s.exit
 	}
-	w := &worker{settings: s}
+	w := &worker{settings: s, current: map[int32]*attempt{}, running: map[taskKey]*task{}}
 	if w.net, err = s.listen(); err != nil {
 		return err
 	}
@@ -64,7 +68,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	w.segments = newSegments(inner, w)
 	w.wg.Go(w.tick)
 	err = w.serve(ctx)
-	w.endAttempt(errCancelled)
+	w.endAttempts(errCancelled)
 	cancel(errCancelled)
 	w.wg.Wait()
 	w.segments.close()
@@ -134,7 +138,7 @@ func (w *worker) serve(ctx context.Context) error {
 			w.Log.Warn("the JobManager is lost", "address", address, "error", err)
 		}
 		if time.Since(lostAt) > w.timeout {
-			w.endAttempt(fmt.Errorf("%w: the JobManager is lost for %s", errCancelled, w.timeout))
+			w.endAttempts(fmt.Errorf("%w: the JobManager is lost for %s", errCancelled, w.timeout))
 		}
 		if time.Since(lostAt) > w.patience() {
 			return fmt.Errorf("the JobManager at %s is lost since %s: %w", address, lostAt.Format(time.RFC3339), err)
@@ -169,23 +173,41 @@ func (w *worker) leader(ctx context.Context, last string) string {
 	}
 	if address != last {
 		w.Log.Info("another JobManager leads", "address", address)
-		w.endAttempt(fmt.Errorf("%w: another JobManager leads", errCancelled))
+		w.endAttempts(fmt.Errorf("%w: another JobManager leads", errCancelled))
 	}
 	return address
 }
 
-// endAttempt cancels the current attempt and waits for its end.
-func (w *worker) endAttempt(cause error) {
-	if w.current == nil {
-		return
+// endAttempts cancels all that runs and waits for its end.
+func (w *worker) endAttempts(cause error) {
+	for _, a := range w.current {
+		a.end(cause)
 	}
-	w.current.end(cause)
-	<-w.current.ended
-	w.current = nil
-	w.setTasks(nil)
+	for region := range w.current {
+		w.endAttempt(region, cause)
+	}
 }
 
-func (w *worker) setTasks(tasks []*task) {
+// endAttempt cancels the current attempt of a region and waits for its end.
+func (w *worker) endAttempt(region int32, cause error) {
+	a := w.current[region]
+	if a == nil {
+		return
+	}
+	a.end(cause)
+	<-a.ended
+	delete(w.current, region)
+	for key, t := range a.tasks {
+		if w.running[key] == t {
+			delete(w.running, key)
+		}
+	}
+	w.showTasks()
+}
+
+// showTasks lets the ticker see the tasks there are.
+func (w *worker) showTasks() {
+	tasks := slices.Collect(maps.Values(w.running))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mu.tasks = tasks
@@ -217,7 +239,7 @@ func (w *worker) session(ctx context.Context, address string, lostAt time.Time) 
 	registered, err = w.commands(ctx, l, address)
 	linger := time.Duration(0)
 	if errors.Is(err, errShutdown) || ctx.Err() != nil {
-		w.endAttempt(errCancelled)
+		w.endAttempts(errCancelled)
 		linger = time.Second
 	}
 	w.setLink(nil)
@@ -293,8 +315,8 @@ func (w *worker) accepted(r *control.WorkerRegistered) error {
 	if r.Refused != "" {
 		return &refused{r.Refused}
 	}
-	if w.current != nil && r.Epoch != w.epoch {
-		w.endAttempt(fmt.Errorf("%w: another JobManager leads", errCancelled))
+	if r.Epoch != w.epoch {
+		w.endAttempts(fmt.Errorf("%w: another JobManager leads", errCancelled))
 	}
 	w.epoch = r.Epoch
 	if r.HeartbeatTimeoutMs > 0 {
@@ -309,10 +331,7 @@ func (w *worker) accepted(r *control.WorkerRegistered) error {
 // repeatStates tells a JobManager that was out of reach for a moment how the
 // tasks stand.
 func (w *worker) repeatStates() {
-	if w.current == nil {
-		return
-	}
-	for _, t := range w.current.tasks {
+	for _, t := range w.running {
 		if state, ok := t.state.Load().(*control.TaskState); ok {
 			w.send(&control.WorkerEvent{Event: &control.WorkerEvent_TaskState{TaskState: state}})
 		}

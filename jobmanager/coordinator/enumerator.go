@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,56 +14,46 @@ import (
 	"goflink/graph"
 )
 
-// attempt is one life of the enumerators.
-type attempt struct {
-	number int32
-	ctx    context.Context
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-	list   []*enumerator
-	byID   map[string]*enumerator
-	// aligner is nil unless a source is aligned.
-	aligner *dataflow.Aligner
-}
-
-// enumerator is one of them, with what it may do.
+// enumerator is one life of an enumerator, with what it may do.
 type enumerator struct {
 	r           *runtime
-	a           *attempt
 	op          *graph.Operator
 	e           dataflow.Enumerator
 	parallelism int
+	attempt     int32
+	ended       bool // touched on Run's goroutine
+	ctx         context.Context
+	cancel      context.CancelFunc
+	wg          sync.WaitGroup
 }
 
-// startAttempt forgets the enumerators there are and begins anew. The
+// start forgets the enumerators that it names, or all, and begins them anew. The
 // acknowledgement comes first, so that whatever they assign follows it.
-func (r *runtime) startAttempt(ctx context.Context, s *control.StartEnumerators) {
-	r.endAttempt()
+func (r *runtime) start(ctx context.Context, s *control.StartEnumerators) {
+	named := func(id string) bool { return len(s.Operators) == 0 || slices.Contains(s.Operators, id) }
+	r.end(named)
 	r.failed = false
-	a := &attempt{number: s.Attempt, byID: map[string]*enumerator{}}
-	a.ctx, a.cancel = context.WithCancel(ctx)
-	r.attempt = a
-	r.log.Info("Starting enumerators", "attempt", s.Attempt, "restored", s.Restored)
+	r.log.Info("Starting enumerators", "attempt", s.Attempt, "restored", s.Restored, "only", s.Operators)
 	r.link.send(&control.CoordinatorEvent{Event: &control.CoordinatorEvent_Ready{Ready: &control.CoordinatorReady{Attempt: s.Attempt}}})
 	for _, v := range r.o.Program.JobGraph().Vertices {
 		for _, op := range v.Operators {
-			if op.Enumerator && r.startEnumerator(a, v, op, s) != nil {
+			if op.Enumerator && named(op.Id) && r.startEnumerator(ctx, v, op, s) != nil {
 				return
 			}
 		}
 	}
 }
 
-func (r *runtime) startEnumerator(a *attempt, v *graph.Vertex, op *graph.Operator, s *control.StartEnumerators) error {
-	x := &enumerator{r: r, a: a, op: op, parallelism: int(v.Parallelism)}
+func (r *runtime) startEnumerator(ctx context.Context, v *graph.Vertex, op *graph.Operator, s *control.StartEnumerators) error {
+	x := &enumerator{r: r, op: op, parallelism: int(v.Parallelism), attempt: s.Attempt}
 	return r.call("source "+op.Name, func() error {
 		e, err := r.o.Program.NewEnumerator(op.Id)
 		if err != nil {
 			return err
 		}
 		x.e = e
-		a.list = append(a.list, x)
-		a.byID[op.Id] = x
+		x.ctx, x.cancel = context.WithCancel(ctx)
+		r.running = append(r.running, x)
 		x.align()
 		var restored []byte
 		if st, ok := s.States[op.Id]; s.Restored && ok {
@@ -75,28 +66,36 @@ func (r *runtime) startEnumerator(a *attempt, v *graph.Vertex, op *graph.Operato
 	})
 }
 
-// endAttempt closes the enumerators and waits for what they started.
-func (r *runtime) endAttempt() {
-	a := r.attempt
-	if a == nil {
-		return
-	}
-	r.attempt = nil
-	a.cancel()
-	for _, x := range a.list {
+// end closes the enumerators of these operators and waits for what they started.
+func (r *runtime) end(which func(operator string) bool) {
+	r.running = slices.DeleteFunc(r.running, func(x *enumerator) bool {
+		if !which(x.op.Id) {
+			return false
+		}
+		x.ended = true
+		x.cancel()
 		if err := guard(x.e.Close); err != nil {
 			r.log.Warn("Closing an enumerator failed", "source", x.op.Name, "error", err)
 		}
+		x.wg.Wait()
+		r.aligner.Leave(x.op.Id)
+		return true
+	})
+}
+
+// find finds the enumerator of an operator that runs in an attempt.
+func (r *runtime) find(operator string, attempt int32) *enumerator {
+	for _, x := range r.running {
+		if x.op.Id == operator && x.attempt == attempt {
+			return x
+		}
 	}
-	a.wg.Wait()
+	return nil
 }
 
 func (r *runtime) request(q *control.SplitRequest) {
-	if r.attempt == nil || r.failed {
-		return
-	}
-	x := r.attempt.byID[q.OperatorId]
-	if x == nil || q.Attempt != r.attempt.number {
+	x := r.find(q.OperatorId, q.Attempt)
+	if x == nil || r.failed {
 		return
 	}
 	_ = r.call(fmt.Sprintf("source %s: split request of subtask %d", x.op.Name, q.Subtask), func() error {
@@ -109,12 +108,12 @@ func (r *runtime) request(q *control.SplitRequest) {
 func (r *runtime) snapshot(id int64) {
 	out := &control.CoordinatorSnapshot{CheckpointId: id, States: map[string][]byte{}}
 	switch {
-	case r.attempt == nil:
+	case len(r.running) == 0:
 		out.Error = "no enumerators are running"
 	case r.failed:
 		out.Error = "the source coordinator has failed"
 	default:
-		for _, x := range r.attempt.list {
+		for _, x := range r.running {
 			err := guard(func() error {
 				b, err := x.e.Snapshot(id)
 				out.States[x.op.Id] = b
@@ -130,16 +129,16 @@ func (r *runtime) snapshot(id int64) {
 }
 
 func (r *runtime) completed(id int64) {
-	if r.attempt == nil || r.failed {
+	if r.failed {
 		return
 	}
-	for _, x := range r.attempt.list {
+	for _, x := range r.running {
 		_ = r.call(fmt.Sprintf("source %s: completion of checkpoint %d", x.op.Name, id), func() error { return x.e.CheckpointComplete(id) })
 	}
 }
 
-// Context ends with the attempt.
-func (x *enumerator) Context() context.Context { return x.a.ctx }
+// Context ends with the enumerator.
+func (x *enumerator) Context() context.Context { return x.ctx }
 
 // Parallelism is the number of readers.
 func (x *enumerator) Parallelism() int { return x.parallelism }
@@ -155,37 +154,37 @@ func (x *enumerator) NoMoreSplits(subtask int) {
 }
 
 func (x *enumerator) assign(a *control.AssignSplits) {
-	if x.r.attempt == x.a && int(a.Subtask) < x.parallelism && a.Subtask >= 0 {
+	if !x.ended && int(a.Subtask) < x.parallelism && a.Subtask >= 0 {
 		x.r.link.send(&control.CoordinatorEvent{Event: &control.CoordinatorEvent_Assign{Assign: a}})
 	}
 }
 
-// post runs f on Run's goroutine, unless the attempt has ended.
+// post runs f on Run's goroutine, unless the enumerator has ended.
 func (x *enumerator) post(f func() error) bool {
 	run := func() {
-		if x.r.attempt == x.a && !x.r.failed {
+		if !x.ended && !x.r.failed {
 			_ = x.r.call("source "+x.op.Name, f)
 		}
 	}
 	select {
 	case x.r.tasks <- run:
 		return true
-	case <-x.a.ctx.Done():
+	case <-x.ctx.Done():
 		return false
 	}
 }
 
 // Run calls f on a goroutine of its own, then done on Run's.
 func (x *enumerator) Run(f func(ctx context.Context) error, done func(error) error) {
-	x.a.wg.Go(func() {
-		err := guard(func() error { return f(x.a.ctx) })
+	x.wg.Go(func() {
+		err := guard(func() error { return f(x.ctx) })
 		x.post(func() error { return done(err) })
 	})
 }
 
-// Every calls f each interval until the attempt ends.
+// Every calls f each interval until the enumerator ends.
 func (x *enumerator) Every(interval time.Duration, f func() error) {
-	x.a.wg.Go(func() {
+	x.wg.Go(func() {
 		t := time.NewTicker(max(interval, time.Millisecond))
 		defer t.Stop()
 		for {
@@ -194,7 +193,7 @@ func (x *enumerator) Every(interval time.Duration, f func() error) {
 				if !x.post(f) {
 					return
 				}
-			case <-x.a.ctx.Done():
+			case <-x.ctx.Done():
 				return
 			}
 		}
@@ -209,5 +208,5 @@ func (x *enumerator) Files() dataflow.FileSystems { return x.r.o.Files }
 
 // Log names the source.
 func (x *enumerator) Log() *slog.Logger {
-	return x.r.log.With("job", x.r.job.JobId, "source", x.op.Name, "attempt", x.a.number)
+	return x.r.log.With("job", x.r.job.JobId, "source", x.op.Name, "attempt", x.attempt)
 }
