@@ -12,6 +12,7 @@ import (
 //
 //	join source=a group=g drift=1s
 //	report source=a sub=0 wm=5        (idle and ended readers: wm=max)
+//	leave source=a
 //	allowed source=a
 func TestAligner(t *testing.T) {
 	a := NewAligner()
@@ -39,6 +40,8 @@ func TestAligner(t *testing.T) {
 				}
 			}
 			a.Report(source, sub, ms)
+		case "leave":
+			a.Leave(source)
 		case "allowed":
 			ms, ok := a.Allowed(source)
 			switch {

@@ -109,6 +109,9 @@ func (jm *JobManager) admit(reg *control.RegisterTaskManager, c *conn[control.Ta
 		t = &taskManager{id: reg.Id, since: jm.clock.Now(), logs: map[string]*logRequest{}}
 		jm.tms[reg.Id] = t
 		jm.log.Info("Registering TaskManager", "id", reg.Id, "host", reg.Host, "slots", reg.Slots)
+		if w := slotsWarning(reg); w != "" {
+			jm.log.Warn(w)
+		}
 	} else {
 		t.disconnect()
 		jm.log.Info("TaskManager is back", "id", reg.Id)

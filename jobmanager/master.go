@@ -82,6 +82,9 @@ func newMaster(jm *JobManager, g *graph.JobGraph, c *conf.Config, cc checkpoint.
 	}
 	describeGraph(&m.spec, g)
 	m.spec.Full = wholeJob(g, c)
+	if w := stateWarning(g, c); w != "" {
+		m.log.Warn(w)
+	}
 	m.start = startWorkerOf(jm, g, c)
 	m.exec = execution.New(m.spec, jm.clock.Now())
 	m.cp = checkpoint.New(cc)

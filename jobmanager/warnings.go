@@ -1,0 +1,35 @@
+package jobmanager
+
+import (
+	"fmt"
+
+	"goflink/conf"
+	"goflink/control"
+	"goflink/graph"
+)
+
+// slotsWarning tells what is unwise about the slots of a TaskManager; empty:
+// nothing.
+func slotsWarning(r *control.RegisterTaskManager) string {
+	if r.GetCpuCores() <= 0 || r.GetSlots() <= r.GetCpuCores() {
+		return ""
+	}
+	return fmt.Sprintf("TaskManager %s has more slots than cores (%d and %d): busy tasks will wait for each other; lower taskmanager.numberOfTaskSlots, or start TaskManagers on more hosts",
+		r.GetId(), r.GetSlots(), r.GetCpuCores())
+}
+
+// stateWarning tells that a job would lose its state at the first failure; empty:
+// it has none, or takes checkpoints.
+func stateWarning(g *graph.JobGraph, c *conf.Config) string {
+	if conf.CheckpointingInterval.Get(c) > 0 {
+		return ""
+	}
+	for _, v := range g.GetVertices() {
+		for _, op := range v.Operators {
+			if len(op.States) > 0 {
+				return fmt.Sprintf("operator %s has state, and the job takes no checkpoints: a failure loses the state; set execution.checkpointing.interval", op.Name)
+			}
+		}
+	}
+	return ""
+}
