@@ -132,13 +132,18 @@ func completeGraph(g *graph.JobGraph, p Program, c *conf.Config) error {
 	return nil
 }
 
-// slotsOf is how many slots the job needs: its highest parallelism.
+// slotsOf is how many slots the job needs: the highest parallelism of each
+// slot-sharing group.
 func slotsOf(g *graph.JobGraph) int {
-	n := 1
+	sizes := map[string]int{}
 	for _, v := range g.Vertices {
-		n = max(n, int(v.Parallelism))
+		sizes[v.SlotSharingGroup] = max(sizes[v.SlotSharingGroup], int(v.Parallelism))
 	}
-	return n
+	n := 0
+	for _, size := range sizes {
+		n += size
+	}
+	return max(1, n)
 }
 
 func startEmbedded(ctx context.Context, c *conf.Config, g *graph.JobGraph) (_ *embedded, err error) {

@@ -23,7 +23,7 @@ type twins struct {
 	last, next  int64              // checkpoint completed, id to use
 }
 
-const twinRecords = 30_000
+const twinRecords = 6_000
 
 func newTwins(t *testing.T) *twins {
 	w := &twins{fails: make(chan struct{}, 1), next: 1}
@@ -80,7 +80,8 @@ func (w *twins) stop() {
 
 // finish lets both end with a final checkpoint.
 func (w *twins) finish() {
-	w.Wait("all tasks being drained", func() bool { return w.a.AllDrained() && w.b.AllDrained() })
+	w.Wait("the right being drained", w.b.AllDrained)
+	w.Wait("the left being drained", w.a.AllDrained)
 	w.b.Trigger(w.trigger(w.next, "final"))
 	w.a.Trigger(w.trigger(w.next, "final"))
 	if !w.a.Acked(w.next) || !w.b.Acked(w.next) {
