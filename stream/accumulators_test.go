@@ -10,8 +10,8 @@ import (
 	"goflink/stream/streamtest"
 )
 
-// counting counts what it sees.
-type counting struct {
+// tallying counts what it sees.
+type tallying struct {
 	seen  interface{ Add(int64) }
 	least interface{ Add(int64) }
 	mean  interface{ Add(float64) }
@@ -19,14 +19,14 @@ type counting struct {
 	names interface{ Add(string) }
 }
 
-func newCounting(s *stream.Setup[stream.NoKey]) *counting {
+func newTallying(s *stream.Setup[stream.NoKey]) *tallying {
 	g := s.Metrics().Group("mine")
 	g.Gauge("size", metrics.IntGauge(func() int64 { return 1 }))
 	g.Meter("rate", g.Counter("n"))
-	return &counting{s.LongCounter("seen"), s.LongMinimum("least"), s.AverageAccumulator("mean"), s.HistogramAccumulator("sizes"), s.ListAccumulator("names")}
+	return &tallying{s.LongCounter("seen"), s.LongMinimum("least"), s.AverageAccumulator("mean"), s.HistogramAccumulator("sizes"), s.ListAccumulator("names")}
 }
 
-func (c *counting) OnRecord(_ *stream.Ctx[stream.NoKey], n int64, out *stream.Out[int64]) error {
+func (c *tallying) OnRecord(_ *stream.Ctx[stream.NoKey], n int64, out *stream.Out[int64]) error {
 	c.seen.Add(1)
 	c.least.Add(n)
 	c.mean.Add(float64(n))
@@ -41,8 +41,8 @@ func (c *counting) OnRecord(_ *stream.Ctx[stream.NoKey], n int64, out *stream.Ou
 func TestAccumulators(t *testing.T) {
 	prog := program(t, func(env *stream.Env) {
 		s := stream.Sequence(env, 1, 10, stream.Parallelism(1)).Rebalance()
-		a := stream.Process(s, newCounting, stream.Parallelism(3), stream.UID("a"))
-		stream.Process(a, newCounting, stream.Parallelism(3), stream.UID("b")).Discard(stream.Parallelism(3)) // chained: the same accumulators
+		a := stream.Process(s, newTallying, stream.Parallelism(3), stream.UID("a"))
+		stream.Process(a, newTallying, stream.Parallelism(3), stream.UID("b")).Discard(stream.Parallelism(3)) // chained: the same accumulators
 	})
 	c, err := streamtest.New(prog, streamtest.Options{})
 	if err != nil {
@@ -63,10 +63,10 @@ func TestAccumulators(t *testing.T) {
 
 func TestAccumulatorConflict(t *testing.T) {
 	env := stream.NewEnv(stream.Settings{Planning: true})
-	s := stream.Process(stream.Sequence(env, 1, 2), newCounting)
-	stream.Process(s, func(s *stream.Setup[stream.NoKey]) *counting {
+	s := stream.Process(stream.Sequence(env, 1, 2), newTallying)
+	stream.Process(s, func(s *stream.Setup[stream.NoKey]) *tallying {
 		s.DoubleCounter("seen")
-		return newCounting(s)
+		return newTallying(s)
 	}, stream.Name("other"))
 	err := env.Err()
 	if err == nil || !strings.Contains(err.Error(), `operator "other": the accumulator "seen" is LongCounter, and now DoubleCounter`) || !strings.Contains(err.Error(), "accumulators_test.go:") {

@@ -137,16 +137,7 @@ func backPressure(t *testing.T, timeout int64, counters, sinks int32) {
 	free.Store(true)
 	job.Counters, job.Sinks = counters, sinks
 	r.Forget()
-	workers = r.start("c", "d")
-	d = r.Deploy(job.JobGraph(), workers, 1, r.assigned(1, old, job.JobGraph()))
-	d.Start()
-	r.Wait("all tasks being drained", func() bool { return len(r.Drained) == int(2+counters+sinks) })
-	if !d.Checkpoint(r.trigger(2, "final")) {
-		t.Fatalf("declined: %v", r.Declines)
-	}
-	d.WaitAll("FINISHED")
-	r.expect(2 * records)
-	r.shutdown(workers)
+	r.toTheEnd(1, 2, 2*records, r.assigned(1, old, job.JobGraph()))
 }
 
 // TestUnalignedRandomFailures is TestRandomFailures with unaligned checkpoints
