@@ -32,11 +32,8 @@ func encoded(t *testing.T, n int64) map[string][]byte {
 // count reports accumulators for every task of the job's current attempt.
 func (c *cluster) count(n int64) {
 	for _, w := range c.all() {
-		w.mu.Lock()
-		tasks := w.tasks
-		w.mu.Unlock()
 		r := &control.MetricsReport{}
-		for _, task := range tasks {
+		for _, task := range w.all() {
 			r.Tasks = append(r.Tasks, &control.TaskMetrics{Task: task, Accumulators: encoded(c.t, n)})
 		}
 		w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Metrics{Metrics: r}})
