@@ -45,7 +45,7 @@ func TestInflight(t *testing.T) {
 		whole, first := testIn(c, 1, want), testIn(c, 1, got)
 		second := testIn(c, 1, got)
 		second.g = first.g // its valve goes on, as if nothing had happened
-		cut := r.IntN(len(s.batches) + len(s.buffers))
+		cut := r.IntN(1 + len(s.batches) + len(s.buffers)) // all of it may have been processed
 		for i, b := range s.batches {
 			tb := b.(*batch[string])
 			if _, _, err := whole.ProcessBatch(0, b, 0); err != nil {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -36,10 +37,10 @@ func (j *JM) DeployRegion(region int32, g *graph.JobGraph, workers []*Worker, at
 		j.Attempt = attempt
 		for _, v := range g.Vertices {
 			j.attempts[v.Id] = attempt
-			for s := range v.Parallelism {
-				delete(j.States, fmt.Sprintf("%s/%d", v.Id, s))
-				delete(j.Drained, fmt.Sprintf("%s/%d", v.Id, s))
-			}
+			// Whatever parallelism it had before.
+			of := func(key string) bool { return strings.HasPrefix(key, v.Id+"/") }
+			maps.DeleteFunc(j.States, func(key string, _ *control.TaskState) bool { return of(key) })
+			maps.DeleteFunc(j.Drained, func(key string, _ bool) bool { return of(key) })
 		}
 	})
 	byWorker := map[*Worker]*control.DeployTasks{}

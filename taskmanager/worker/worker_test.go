@@ -308,16 +308,17 @@ func TestCancelWhileBlocked(t *testing.T) {
 }
 
 func TestWatchdog(t *testing.T) {
-	free := make(chan struct{})
+	free, stuck := make(chan struct{}), make(chan struct{})
+	var once sync.Once
 	job := &tmtest.Job{Sources: 1, Counters: 1, Sinks: 1, Keys: 31}
-	job.OnCount = func(*dataflow.Env, int64) error { <-free; return nil }
+	job.OnCount = func(*dataflow.Env, int64) error { once.Do(func() { close(stuck) }); <-free; return nil }
 	r := newRig(t, job)
 	r.conf["task.cancellation.timeout"] = "100 ms"
 	r.conf["task.cancellation.interval"] = "20 ms"
 	workers := r.start("a")
 	d := r.Deploy(job.JobGraph(), workers, 0, nil)
 	d.Start()
-	r.Wait("records", func() bool { return job.Emitted.Load() > 0 })
+	<-stuck
 	d.All(&control.WorkerCommand{Command: &control.WorkerCommand_Cancel{Cancel: &control.CancelTasks{}}})
 	if err := <-r.fatal; !strings.Contains(err.Error(), "keyed (1/1)") || !strings.Contains(err.Error(), "task.cancellation.timeout") {
 		t.Errorf("%v", err)
