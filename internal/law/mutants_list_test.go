@@ -49,22 +49,22 @@ var mutants = []mutant{
 	return int(s.owner[state.KeyGroup(s.buf, s.max)])`},
 	}},
 	{"lists appended twice at restore", "state/list.go", []edit{
-		{`		return decodeChunk(src, v, read)
-	})`,
+		{`		n, err := decodeChunk(src, v, read)
+`,
 			`		if PLANTED {
 			if _, err := decodeChunk(src, v, read); err != nil {
 				return 0, err
 			}
 		}
-		return decodeChunk(src, v, read)
-	})`},
+		n, err := decodeChunk(src, v, read)
+`},
 	}},
 	{"a deleted map entry stays in pebble", "state/cache.go", []edit{
-		{`	case e.flags&flagAbsent != 0:
+		{`	case flags&flagAbsent != 0:
 		return b.Delete`,
-			`	case e.flags&flagAbsent != 0 && PLANTED:
+			`	case flags&flagAbsent != 0 && PLANTED:
 		return nil
-	case e.flags&flagAbsent != 0:
+	case flags&flagAbsent != 0:
 		return b.Delete`},
 	}},
 	{"a changed row is evicted unwritten", "state/cache.go", []edit{
@@ -121,12 +121,12 @@ var mutants = []mutant{
 `},
 	}},
 	{"a record dropped when the output is blocked", "stream/input.go", []edit{
-		{`		if *p.blocked && i > from {
+		{`		if (*p.blocked || p.yield.Load()) && i > from {
 `,
 			`		if *p.blocked && i > from && PLANTED {
 			return i + 1, i+1 == len(tb.recs), nil
 		}
-		if *p.blocked && i > from {
+		if (*p.blocked || p.yield.Load()) && i > from {
 `},
 	}},
 	{"event times of a buffer follow the last buffer's", "stream/output.go", []edit{
@@ -268,16 +268,15 @@ var mutants = []mutant{
 			}
 `},
 	}},
-	{"a commit lost after restore", "stream/sink_file.go", []edit{
-		{"\t\t\tif err := o.commit(ctx, p); err != nil {",
-			`			if PLANTED {
-			} else if err := o.commit(ctx, p); err != nil {`},
+	{"a commit lost after restore", "stream/sink_commit_op.go", []edit{
+		{"\tk.add(list)\n\treturn k.commit(ctx, len(k.pending))",
+			"\tif !PLANTED {\n\t\tk.add(list)\n\t}\n\treturn k.commit(ctx, len(k.pending))"},
 	}},
-	{"a commit before its checkpoint", "stream/sink_file.go", []edit{
-		{"return p.checkpoint != 0 && p.checkpoint <= id })",
-			"return PLANTED || p.checkpoint != 0 && p.checkpoint <= id })"},
+	{"a commit before its checkpoint", "stream/sink_commit_op.go", []edit{
+		{"n < len(k.pending) && k.pending[n].checkpoint != 0 && k.pending[n].checkpoint <= id {",
+			"n < len(k.pending) && (PLANTED || k.pending[n].checkpoint != 0 && k.pending[n].checkpoint <= id) {"},
 	}},
-	{"a commit done twice", "stream/sink_file.go", []edit{
+	{"a commit done twice", "stream/sink_file_commit.go", []edit{
 		{`	case errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrNotExist):
 `,
 			`	case errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrNotExist):
@@ -292,24 +291,20 @@ var mutants = []mutant{
 		}
 `},
 	}},
-	{"what waits for a commit is not in the checkpoint", "stream/sink_file.go", []edit{
-		{`		l.Items = append(l.Items, o.codec.Append(nil, &p.pendingFile))
-`,
-			`		if !PLANTED {
-			l.Items = append(l.Items, o.codec.Append(nil, &p.pendingFile))
-		}
-`},
+	{"what waits for a commit is not in the checkpoint", "stream/sink_commit_op.go", []edit{
+		{"\treturn encodeList(pendingState, k.codec, list)",
+			"\tif PLANTED {\n\t\tlist = nil\n\t}\n\treturn encodeList(pendingState, k.codec, list)"},
 	}},
 	{"a barrier overtakes records", "taskmanager/worker/checkpoint.go", []edit{
 		{`	if err := t.flushOutputs(); err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := t.out.Broadcast(exchange.Event{Barrier: &b})`,
+	return t.out.SendBarrier(b)`,
 			`	if PLANTED {
 	} else if err := t.flushOutputs(); err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := t.out.Broadcast(exchange.Event{Barrier: &b})`},
+	return t.out.SendBarrier(b)`},
 	}},
 	{"a channel is not held back after its barrier", "taskmanager/worker/attempt.go", []edit{
 		{"ExactlyOnce: a.w.exactlyOnce,",
