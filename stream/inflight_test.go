@@ -44,7 +44,7 @@ func TestInflight(t *testing.T) {
 		want, got := &trace[string]{}, &trace[string]{}
 		whole, first := testIn(c, 1, want), testIn(c, 1, got)
 		second := testIn(c, 1, got)
-		second.g = first.g // its valve goes on, as if nothing had happened
+		second.g = first.g                                 // its valve goes on, as if nothing had happened
 		cut := r.IntN(1 + len(s.batches) + len(s.buffers)) // all of it may have been processed
 		for i, b := range s.batches {
 			tb := b.(*batch[string])

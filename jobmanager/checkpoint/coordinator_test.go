@@ -138,10 +138,7 @@ func scriptEvents(t *testing.T, d *datadriven.TestData, c *Coordinator, f []stri
 		return ""
 	}
 	id, _ := strconv.ParseInt(arg(1), 10, 64)
-	var err error
-	if arg(2) == "error" {
-		err = errors.New("disk full")
-	}
+	err := map[string]error{"error": errors.New("disk full")}[arg(2)]
 	switch f[0] {
 	case "begin":
 		return []Event{Begin{}}
@@ -178,21 +175,21 @@ func scriptEvents(t *testing.T, d *datadriven.TestData, c *Coordinator, f []stri
 	case "published":
 		return []Event{Published{ID: id, Err: err, Fenced: arg(2) == "fenced"}}
 	case "savepoint":
-		format := ""
+		r := Request{Token: "T", Kind: Savepoint, Dir: "/sp/" + f[1], Last: arg(2) == "last"}
 		if arg(2) == "native" {
-			format = Native
+			r.Format = Native
 		}
-		return []Event{Request{Token: "T", Kind: Savepoint, Dir: "/sp/" + f[1], Last: arg(2) == "last", Format: format}}
+		return []Event{r}
 	case "checkpoint":
 		return []Event{Request{Token: "T", Kind: Periodic, Full: arg(1) == "full"}}
 	case "stop":
 		return []Event{Request{Token: "T", Kind: Stop, Dir: "/sp/" + f[1], Drain: arg(2) == "drain"}}
 	case "restore":
-		var which []Task
+		var r Restore
 		for _, name := range f[1:] {
-			which = append(which, parseTask(name))
+			r.Tasks = append(r.Tasks, parseTask(name))
 		}
-		return []Event{Restore{which}}
+		return []Event{r}
 	case "terminate":
 		return []Event{Terminate{Finished: arg(1) == "finished", Cancelled: arg(1) == "cancelled"}}
 	case "tick":
