@@ -27,6 +27,9 @@ type Deployment struct {
 
 // Deploy sends an attempt's tasks; restore holds states by Key.
 func (j *JM) Deploy(g *graph.JobGraph, workers []*Worker, attempt int32, restore map[string][]*control.OperatorState) *Deployment {
+	j.update(func() { // what it was before, under other names perhaps, is over
+		j.States, j.Drained = map[string]*control.TaskState{}, map[string]bool{}
+	})
 	return j.DeployRegion(0, g, workers, attempt, restore)
 }
 
