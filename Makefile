@@ -67,7 +67,7 @@ lint: ## gofmt, go vet, staticcheck and the rules of internal/lint
 unit: ## the unit tests under the race detector
 	@$(need_go)
 	@$(call need,gcc,gcc libc6-dev)
-	go test -race -timeout 200s ./...
+	go test -race -timeout 400s ./...
 
 # make torture SEEDS=1000..1999: which seeds of the law.
 SEEDS ?= 0..499
@@ -98,7 +98,7 @@ prepare: ## install what the end-to-end tests need (idempotent)
 	@scripts/hadoop/install
 
 .PHONY: test
-test: check law prepare ## everything, with the end-to-end tests on real Hadoop (at most 25 minutes)
+test: check law prepare ## everything, with the end-to-end tests on real Hadoop (at most 35 minutes)
 	@# End-to-end tests mostly wait: several run beside each other on one cluster.
 	go test -tags e2e -count=1 -timeout 20m -parallel 4 ./e2e
 	go test -tags e2e -count=1 -timeout 20m -p 1 $(ON_CLUSTERS)
