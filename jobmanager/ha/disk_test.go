@@ -14,6 +14,7 @@ func TestPausedLeaderOnDisk(t *testing.T) {
 }
 
 func pausedLeader(t *testing.T, fsys hdfsstore.FS, base string) {
+	ok(t, fsys.Mkdir(t.Context(), base, 0o700))
 	for at := 0; ; at++ {
 		w := newWorld(t, fsys, fmt.Sprintf("%s/%d", base, at))
 		old := &actor{}
