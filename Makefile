@@ -89,8 +89,13 @@ mutants: ## plants bugs into the engine and shows at which seed the law finds ea
 	@$(need_go)
 	go test -count=1 -tags mutants -timeout 0 -v -run '^TestMutants$$' ./internal/law -law.seeds $(SEEDS) -law.only '$(BUG)'
 
+.PHONY: norace
+norace: ## the tests whose figures mean nothing under the race detector (allocations, memory limits, sizes)
+	go test -timeout 200s ./codec ./stream ./taskmanager
+	go test -timeout 200s -run '^TestScale$$' ./jobmanager
+
 .PHONY: check
-check: build lint unit ## build, lint, unit tests (at most 4 minutes)
+check: build lint unit norace ## build, lint, unit tests (at most 4 minutes)
 
 .PHONY: prepare
 prepare: ## install what the end-to-end tests need (idempotent)

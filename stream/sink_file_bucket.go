@@ -122,7 +122,7 @@ func (p *datePattern) piece(s string) (int, error) {
 		n := len(s) - len(strings.TrimLeft(s, string(c)))
 		f := dateField(c, n)
 		if f == nil {
-			return 0, fmt.Errorf("%q is not supported", s[:n])
+			return 0, fmt.Errorf("%q is no part of a date here: use yyyy MM dd HH mm ss SSS and their like, and put text between quotes", s[:n])
 		}
 		p.pieces = append(p.pieces, f)
 		p.millis = p.millis || c == 'S'
