@@ -134,8 +134,12 @@ func (c *cluster) worker(tm *fakeTM, s *control.StartWorker) {
 	ctx, cancel := context.WithCancel(context.Background())
 	conn := c.dial()
 	w := &fakeWorker{c: c, tm: tm, id: s.WorkerId, cancel: cancel, tasks: map[int32][]*control.Task{}}
+	// A JobManager that is closed meanwhile is waited for as long as the TaskManager lives.
+	connected := context.AfterFunc(tm.stream.Context(), cancel)
 	var err error
-	if w.stream, err = control.NewJobManagerClient(conn).Worker(ctx, grpc.WaitForReady(true)); err != nil {
+	w.stream, err = control.NewJobManagerClient(conn).Worker(ctx, grpc.WaitForReady(true))
+	connected()
+	if err != nil {
 		cancel()
 		conn.Close()
 		return
