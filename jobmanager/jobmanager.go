@@ -81,6 +81,7 @@ func New(o Options) (*JobManager, error) {
 	jm.loop = newLoop(o.Clock, jm.pool.Deadline, func() { jm.allot(slots.Tick{}) })
 	jm.server = grpc.NewServer(grpc.Creds(control.Credentials(o.Secret)),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.WaitForHandlers(true), // Close leaves nothing behind; they end with jm.ctx
 		// A dead peer is noticed by heartbeats; this only frees its socket.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}))

@@ -68,13 +68,14 @@ func taskManagerProblem(r *control.RegisterTaskManager) string {
 	return protocolProblem("TaskManager "+r.GetId(), r.GetProtocol())
 }
 
-// jobOf finds the master of a job.
-func (s *service) jobOf(id string) *master {
+// jobOf finds the master of a job, nil when there is none. A JobManager that ends
+// does not know: its successor may.
+func (s *service) jobOf(id string) (*master, error) {
 	m, err := ask(s.jm.ctx, s.jm.loop, func() *master { return s.jm.jobs[id] })
 	if err != nil {
-		return nil
+		return nil, status.Error(codes.Unavailable, err.Error())
 	}
-	return m
+	return m, nil
 }
 
 // Worker serves the stream of a worker.
@@ -87,7 +88,10 @@ func (s *service) Worker(stream grpc.BidiStreamingServer[control.WorkerEvent, co
 	if reg == nil {
 		return status.Error(codes.InvalidArgument, "the first message must register the worker")
 	}
-	m := s.jobOf(reg.GetJobId())
+	m, err := s.jobOf(reg.GetJobId())
+	if err != nil {
+		return err
+	}
 	problem := protocolProblem("the job's program", reg.GetProtocol())
 	if m == nil && problem == "" {
 		problem = fmt.Sprintf("job %s is not running here: worker %s belongs to an earlier JobManager", reg.GetJobId(), reg.GetWorkerId())
@@ -121,7 +125,10 @@ func (s *service) Coordinator(stream grpc.BidiStreamingServer[control.Coordinato
 	if reg == nil {
 		return status.Error(codes.InvalidArgument, "the first message must register the coordinator")
 	}
-	m := s.jobOf(reg.GetJobId())
+	m, err := s.jobOf(reg.GetJobId())
+	if err != nil {
+		return err
+	}
 	problem := protocolProblem("the job's program", reg.GetProtocol())
 	if m == nil && problem == "" {
 		problem = fmt.Sprintf("job %s is not running here", reg.GetJobId())
