@@ -115,13 +115,7 @@ func RunBroadcast[K comparable, A, B, Res any, F BroadcastFunc[K, A, B, Res]](s 
 				p.both = factory(s)
 				return p.both
 			}}
-		out, err := mainOutput[Res](&p.base)
-		if err != nil {
-			return err
-		}
-		p.out.next = out
-		installTwo(t, p, p.Collect, p.collectBroadcast)
-		return nil
+		return installEmitter(t, p, &p.base, &p.out, p.Collect, p.collectBroadcast)
 	}
 	return streamOf[Res](o)
 }
@@ -182,13 +176,7 @@ func ProcessBroadcast[A, B, Res any, F BroadcastFunc[NoKey, A, B, Res]](s Stream
 				p.both = factory(s)
 				return p.both
 			}}
-		out, err := mainOutput[Res](&p.base)
-		if err != nil {
-			return err
-		}
-		p.out.next = out
-		installTwo(t, p, p.Collect, p.collectBroadcast)
-		return nil
+		return installEmitter(t, p, &p.base, &p.out, p.Collect, p.collectBroadcast)
 	}
 	return streamOf[Res](o)
 }

@@ -113,13 +113,7 @@ func CoFlatMap[A, B, Res any](c Connection[A, B], first func(v A, out *Out[Res])
 	emits[Res](o)
 	o.build = func(t *task) error {
 		x := &coFlatMapOp[A, B, Res]{base: newBase(t), first: first, second: second}
-		out, err := mainOutput[Res](&x.base)
-		if err != nil {
-			return err
-		}
-		x.out.next = out
-		installTwo(t, x, x.collectFirst, x.collectSecond)
-		return nil
+		return installEmitter(t, x, &x.base, &x.out, x.collectFirst, x.collectSecond)
 	}
 	return streamOf[Res](o)
 }
@@ -182,13 +176,7 @@ func CoRun[K comparable, A, B, Res any, F CoFunc[K, A, B, Res]](c ConnectedKeyed
 				p.co = factory(s)
 				return firstOf[K, A, B, Res]{p.co}
 			}}
-		out, err := mainOutput[Res](&p.base)
-		if err != nil {
-			return err
-		}
-		p.out.next = out
-		installTwo(t, p, p.Collect, p.collectSecond)
-		return nil
+		return installEmitter(t, p, &p.base, &p.out, p.Collect, p.collectSecond)
 	}
 	return streamOf[Res](o)
 }
@@ -222,13 +210,7 @@ func CoProcess[A, B, Res any, F CoFunc[NoKey, A, B, Res]](c Connected[A, B], fac
 				p.co = factory(s)
 				return firstOf[NoKey, A, B, Res]{p.co}
 			}}
-		out, err := mainOutput[Res](&p.base)
-		if err != nil {
-			return err
-		}
-		p.out.next = out
-		installTwo(t, p, p.Collect, p.collectSecond)
-		return nil
+		return installEmitter(t, p, &p.base, &p.out, p.Collect, p.collectSecond)
 	}
 	return streamOf[Res](o)
 }

@@ -59,6 +59,17 @@ func installTwo[A, B any](t *task, o twoInputOp, first func(*dataflow.Rec[A]) er
 	t.install(o, [2]any{&side[A]{m, 0, first}, &side[B]{m, 1, second}})
 }
 
+// installEmitter is installTwo for an operator that emits through out.
+func installEmitter[A, B, Res any](t *task, o twoInputOp, b *base, out *Out[Res], first func(*dataflow.Rec[A]) error, second func(*dataflow.Rec[B]) error) error {
+	next, err := mainOutput[Res](b)
+	if err != nil {
+		return err
+	}
+	out.next = next
+	installTwo(t, o, first, second)
+	return nil
+}
+
 // addOpOfTwo adds an operator that reads a and b.
 func addOpOfTwo[A, B any](a Stream[A], b Stream[B], kind, name string, opts []Option) *op {
 	o := addOpOf(a, kind, name, opts)
