@@ -104,6 +104,22 @@ func (c *keyPlan[K]) Decode(src []byte, k *K) (int, error) {
 
 func (c *keyPlan[K]) Schema() *Schema { return c.schema }
 
+// WholeKey says that c encodes a key as its 64 bits, big-endian, after flip was applied to them by exclusive or: what
+// the compiled codecs do with 64-bit integers.
+func WholeKey[K comparable](c KeyCodec[K]) (flip uint64, ok bool) {
+	p, ok := c.(*keyPlan[K])
+	if !ok || len(p.p.ins) != 1 || unsafe.Sizeof(*new(K)) != 8 {
+		return 0, false
+	}
+	switch p.p.ins[0].op {
+	case opI64:
+		return 1 << 63, true
+	case opU64:
+		return 0, true
+	}
+	return 0, false
+}
+
 func appendKey(ins []instr, dst []byte, base unsafe.Pointer) []byte {
 	for i := range ins {
 		in := &ins[i]

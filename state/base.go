@@ -23,10 +23,16 @@ type base[K comparable] struct {
 	ns  Namespace
 	// version changes whenever a slot that a handle remembers may no longer be that of the current cell.
 	version uint64
-	// group is the key group of key when grouped says so.
+	// group is the key group of key when grouped says so, and keyHash its hash when hashed does.
 	group   uint16
 	grouped bool
-	encoded []byte
+	hashed  bool
+	keyHash uint64
+	nsHash  uint64 // of ns
+	hashKey func(K) uint64
+	groupOf func(K) int
+
+	seen uint64 // see Ahead
 
 	now func() int64 // processing time in milliseconds
 	// onKey runs for each record: the clean-up of states that ask for it.
@@ -44,6 +50,8 @@ type tableOps interface {
 	evict(want int64, b ByteBatch) (int64, error)
 	spill(b ByteBatch) error
 	eachCell(f func() error) error
+	wide() bool
+	ahead(hashes []uint32) uint64
 }
 
 // fail keeps the first error.
@@ -61,8 +69,7 @@ func (b *base[K]) keyGroup() uint16 {
 			b.fail(errNoKey)
 			return uint16(b.groups.Start)
 		}
-		b.encoded = b.codec.Append(b.encoded[:0], b.key)
-		g := KeyGroup(b.encoded, b.maxPar)
+		g := b.groupOf(b.key)
 		if !b.groups.Contains(g) {
 			b.fail(fmt.Errorf("state: key %v belongs to key group %d, which is not among those of this subtask, %s; does the key selector return the same key each time?", b.key, g, b.groups))
 		}
@@ -73,7 +80,7 @@ func (b *base[K]) keyGroup() uint16 {
 
 // setKey makes key the current one.
 func (b *base[K]) setKey(key K) {
-	b.key, b.grouped = key, false
+	b.key, b.grouped, b.hashed = key, false, false
 	b.version++
 }
 
@@ -85,8 +92,24 @@ func (b *base[K]) cleanUp() {
 }
 
 func (b *base[K]) setNamespace(ns Namespace) {
-	b.ns = ns
+	b.ns, b.nsHash = ns, hashNamespace(ns)
 	b.version++
+}
+
+// hash returns the hash of the current key and namespace.
+func (b *base[K]) hash() uint64 {
+	if !b.hashed {
+		b.keyHash, b.hashed = b.hashKey(b.key), true
+	}
+	return b.keyHash ^ b.nsHash
+}
+
+// hashNamespace returns 0 for the zero namespace.
+func hashNamespace(ns Namespace) uint64 {
+	if ns == (Namespace{}) {
+		return 0
+	}
+	return mix(uint64(ns.A) ^ mix(uint64(ns.B)))
 }
 
 // shrink evicts entries when the tables hold more than the budget, down to fifteen sixteenths of it, so that the

@@ -161,14 +161,7 @@ func (c *chunk[E]) appendChunk(from any) {
 	}
 }
 
-func (t *table[K, M, V]) findAt(c cell[K, M]) (uint32, bool) {
-	if t.plain != nil && c.ns == (Namespace{}) {
-		slot, ok := t.plain[c.key]
-		return slot, ok
-	}
-	slot, ok := t.cells[c]
-	return slot, ok
-}
+func (t *table[K, M, V]) findAt(c cell[K, M]) (uint32, bool) { return t.findHashed(t.hashOf(c), c) }
 
 // migrateBatch is how many rows a migration writes at once.
 const migrateBatch = 1000

@@ -19,6 +19,7 @@ const (
 	flagAbsent             // the entry says that there is no value (only in front of a store)
 	flagDirty              // the store does not have the entry as it is (only in front of a store)
 	flagNew                // the store has no row for the entry (only in front of a store)
+	flagHidden             // the index does not have the slot (only of timers)
 )
 
 // unit is the map key of states that are not maps.
@@ -36,6 +37,7 @@ type entry[K, M comparable, V any] struct {
 	cell[K, M]
 	val   V
 	epoch uint64 // when val was last known to be shared with no snapshot; kept for values that are not flat
+	hash  uint32 // of the cell, for the index
 	group uint16
 	flags uint8
 }

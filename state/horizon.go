@@ -96,12 +96,12 @@ func (h *horizon[K]) loadAll() error {
 }
 
 // refill loads the next timers of the group with the earliest bound if the earliest timer in memory is not surely
-// the earliest of all. It returns true when it did something.
-func (h *horizon[K]) refill() bool {
+// the earliest of all: that has the time earliest, if there is any. It returns true when it did something.
+func (h *horizon[K]) refill(earliest int64, any bool) bool {
 	if len(h.times) == 0 || h.times[h.least] == math.MaxInt64 && h.bounds[h.least] == nil {
 		return false
 	}
-	if items := h.q.items; len(items) > 0 && items[0].ts <= h.times[h.least] {
+	if any && earliest <= h.times[h.least] {
 		return false
 	}
 	if err := h.load(h.least, h.bounds[h.least]); err != nil {
@@ -135,7 +135,7 @@ func (h *horizon[K]) load(i int, after []byte) error {
 		var e entry[K, int64, unit]
 		if err = h.q.t.decodeAddress(last, &e); err == nil {
 			slot, _ := h.q.t.insertAt(e.cell, group, 0)
-			h.q.push(slot, e.mk)
+			h.q.lines.add(e.mk, slot)
 		}
 	}
 	if closeErr := it.Close(); err == nil {
@@ -221,6 +221,5 @@ func (h *horizon[K]) moveOut() error {
 		}
 	}
 	h.findLeast()
-	q.rebuild()
 	return q.b.batch.Commit()
 }

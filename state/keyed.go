@@ -28,7 +28,7 @@ func OpenKeyed[K comparable](env Env, key codec.KeyCodec[K]) (*Keyed[K], error) 
 	if err := env.validate(); err != nil {
 		return nil, err
 	}
-	k := &Keyed[K]{b: base[K]{codec: key, clock: newClock(), maxPar: env.MaxParallelism, groups: env.Range}}
+	k := &Keyed[K]{b: base[K]{codec: key, hashKey: hasher[K](), groupOf: Grouper(key, env.MaxParallelism), clock: newClock(), maxPar: env.MaxParallelism, groups: env.Range}}
 	k.b.now = func() int64 { return time.Now().UnixMilli() }
 	if env.Now != nil {
 		k.b.now = func() int64 { return env.Now().UnixMilli() }

@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"unsafe"
+
+	"goflink/codec"
 )
 
 const (
@@ -17,6 +20,20 @@ const (
 // for ever by golden vectors, because checkpoints and the exchange both depend on it.
 func KeyGroup(encodedKey []byte, maxParallelism int) int {
 	return int(murmur3(encodedKey) % uint32(maxParallelism))
+}
+
+// Grouper returns KeyGroup for keys of one type, which spares integers the encoding. It belongs to one goroutine.
+func Grouper[K comparable](c codec.KeyCodec[K], maxParallelism int) func(K) int {
+	if flip, ok := codec.WholeKey(c); ok {
+		return func(k K) int {
+			return int(murmur8(bits.ReverseBytes64(*(*uint64)(unsafe.Pointer(&k))^flip)) % uint32(maxParallelism))
+		}
+	}
+	var buf []byte
+	return func(k K) int {
+		buf = c.Append(buf[:0], k)
+		return KeyGroup(buf, maxParallelism)
+	}
 }
 
 // Range is a half-open range [Start, End) of key groups.
@@ -72,24 +89,32 @@ func DefaultMaxParallelism(parallelism int) int {
 	return p
 }
 
+// murmur8 is murmur3 of eight bytes, the first of which are the lowest of x.
+func murmur8(x uint64) uint32 {
+	h := bits.RotateLeft32(murmurWord(uint32(x)), 13)*5 + 0xe6546b64
+	h = bits.RotateLeft32(h^murmurWord(uint32(x>>32)), 13)*5 + 0xe6546b64
+	return murmurEnd(h ^ 8)
+}
+
+func murmurWord(k uint32) uint32 { return bits.RotateLeft32(k*0xcc9e2d51, 15) * 0x1b873593 }
+
+func murmurEnd(h uint32) uint32 {
+	h = (h ^ h>>16) * 0x85ebca6b
+	h = (h ^ h>>13) * 0xc2b2ae35
+	return h ^ h>>16
+}
+
 // murmur3 is MurmurHash3_x86_32 with seed 0. The packages that offer it read past the end of their input, which the
 // race detector's pointer checks refuse.
 func murmur3(b []byte) uint32 {
-	const c1, c2 = 0xcc9e2d51, 0x1b873593
 	h, n := uint32(0), uint32(len(b))
 	for ; len(b) >= 4; b = b[4:] {
-		k := binary.LittleEndian.Uint32(b) * c1
-		h ^= bits.RotateLeft32(k, 15) * c2
+		h ^= murmurWord(binary.LittleEndian.Uint32(b))
 		h = bits.RotateLeft32(h, 13)*5 + 0xe6546b64
 	}
 	k := uint32(0)
 	for i := len(b) - 1; i >= 0; i-- {
 		k = k<<8 | uint32(b[i])
 	}
-	k *= c1
-	h ^= bits.RotateLeft32(k, 15) * c2
-	h ^= n
-	h = (h ^ h>>16) * 0x85ebca6b
-	h = (h ^ h>>13) * 0xc2b2ae35
-	return h ^ h>>16
+	return murmurEnd(h ^ murmurWord(k) ^ n)
 }

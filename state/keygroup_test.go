@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"goflink/codec"
@@ -65,6 +66,35 @@ func TestDefaultMaxParallelism(t *testing.T) {
 	for par, want := range map[int]int{1: 128, 85: 128, 86: 256, 1000: 2048, 30000: 32768} {
 		if got := state.DefaultMaxParallelism(par); got != want {
 			t.Errorf("%d: %d, want %d", par, got, want)
+		}
+	}
+}
+
+func TestGrouper(t *testing.T) {
+	checkGrouper(t, func(r *rand.Rand) int64 { return int64(r.Uint64()) })
+	checkGrouper(t, func(r *rand.Rand) uint64 { return r.Uint64() })
+	checkGrouper(t, func(r *rand.Rand) int32 { return int32(r.Uint32()) })
+	type id int64
+	checkGrouper(t, func(r *rand.Rand) id { return id(r.Uint64()) })
+	checkGrouper(t, func(r *rand.Rand) string { return "user-"[:r.IntN(6)] })
+	type pair struct{ A, B int32 }
+	checkGrouper(t, func(r *rand.Rand) pair { return pair{r.Int32(), -r.Int32()} })
+	checkGrouper(t, func(r *rand.Rand) float64 { return r.Float64() })
+}
+
+func checkGrouper[K comparable](t *testing.T, draw func(*rand.Rand) K) {
+	t.Helper()
+	c, err := codec.Key[K]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, p := range []int{1, 7, 128, 32768} {
+		group := state.Grouper(c, p)
+		for range 1000 {
+			if k := draw(r); group(k) != state.KeyGroup(c.Append(nil, k), p) {
+				t.Fatalf("%T %v of %d: %d, want %d", k, k, p, group(k), state.KeyGroup(c.Append(nil, k), p))
+			}
 		}
 	}
 }

@@ -37,10 +37,9 @@ type table[K, M comparable, V any] struct {
 	codec  valueCodec[V]
 	flat   bool
 
-	// plain finds the entries of the zero namespace when there are no map keys: a smaller key hashes faster.
-	plain map[K]uint32
-	cells map[cell[K, M]]uint32
-	chain *chains[K, M] // of the map entries of a key and namespace; nil for other layouts
+	index   index
+	hashMap func(M) uint64 // nil for layouts without map keys
+	chain   *chains[K, M]  // of the map entries of a key and namespace; nil for other layouts
 
 	// stored says that the store may hold rows of this table; as long as it does not, a miss costs no read.
 	stored bool
@@ -59,41 +58,74 @@ type table[K, M comparable, V any] struct {
 func newTable[K, M comparable, V any](env *base[K], meta *stateMeta, l layout, mk codec.KeyCodec[M], vc valueCodec[V]) *table[K, M, V] {
 	t := &table[K, M, V]{env: env, meta: meta, layout: l, mapKey: mk, codec: vc, flat: vc.Flat(), avgVar: 32}
 	t.clock = env.clock
-	t.cells = map[cell[K, M]]uint32{}
-	if l == layoutPlain || l == layoutList {
-		t.plain = map[K]uint32{}
+	t.index = newIndex()
+	if l == layoutMap || l == layoutTimer {
+		t.hashMap = hasher[M]()
 	}
 	if l == layoutMap {
 		t.chain = newChains[K, M]()
 	}
-	// A Go map holds about seven eighths of its slots at most and half of that after growing: 3/2 of key and index.
-	t.fixed = int64(unsafe.Sizeof(t.scratch)) + 3*int64(unsafe.Sizeof(t.scratch.cell)+4)/2
+	t.fixed = int64(unsafe.Sizeof(t.scratch)) + 16 // the index is half full on average
 	env.tables = append(env.tables, t)
 	return t
 }
 
 // find returns the slot of the entry for the current key and namespace and a map key.
 func (t *table[K, M, V]) find(mk M) (uint32, bool) {
-	if t.plain != nil && t.env.ns == (Namespace{}) {
-		slot, ok := t.plain[t.env.key]
-		return slot, ok
+	return t.findHashed(t.hash(mk), cell[K, M]{t.env.key, t.env.ns, mk})
+}
+
+// hash returns the hash of the current key and namespace with a map key.
+func (t *table[K, M, V]) hash(mk M) uint32 {
+	h := t.env.hash()
+	if t.hashMap != nil {
+		h = mix(h ^ t.hashMap(mk))
 	}
-	slot, ok := t.cells[cell[K, M]{t.env.key, t.env.ns, mk}]
-	return slot, ok
+	return uint32(h)
+}
+
+// findHashed returns the slot of a cell with its hash.
+func (t *table[K, M, V]) findHashed(hash uint32, c cell[K, M]) (uint32, bool) {
+	buckets := t.index.shard(hash).buckets
+	for i := hash; ; i++ {
+		b := buckets[i&uint32(len(buckets)-1)]
+		if b == 0 {
+			return 0, false
+		}
+		if uint32(b>>32) != hash {
+			continue
+		}
+		slot := uint32(b) - 1
+		if e := t.read(slot); e.key == c.key && e.ns == c.ns && e.mk == c.mk {
+			return slot, true
+		}
+	}
 }
 
 // insert adds an entry for the current key and namespace.
 func (t *table[K, M, V]) insert(mk M, flags uint8) (uint32, *entry[K, M, V]) {
-	return t.insertAt(cell[K, M]{t.env.key, t.env.ns, mk}, t.env.keyGroup(), flags)
+	return t.insertHashed(t.hash(mk), cell[K, M]{t.env.key, t.env.ns, mk}, t.env.keyGroup(), flags)
 }
 
+// insertAt adds an entry for any key and namespace.
 func (t *table[K, M, V]) insertAt(c cell[K, M], group uint16, flags uint8) (uint32, *entry[K, M, V]) {
+	return t.insertHashed(t.hashOf(c), c, group, flags)
+}
+
+// hashOf is hash for any key and namespace.
+func (t *table[K, M, V]) hashOf(c cell[K, M]) uint32 {
+	h := t.env.hashKey(c.key) ^ hashNamespace(c.ns)
+	if t.hashMap != nil {
+		h = mix(h ^ t.hashMap(c.mk))
+	}
+	return uint32(h)
+}
+
+func (t *table[K, M, V]) insertHashed(hash uint32, c cell[K, M], group uint16, flags uint8) (uint32, *entry[K, M, V]) {
 	slot, e := t.take()
-	e.cell, e.group, e.flags, e.epoch = c, group, flags|flagUsed, t.clock.epoch
-	if t.plain != nil && c.ns == (Namespace{}) {
-		t.plain[c.key] = slot
-	} else {
-		t.cells[c] = slot
+	e.cell, e.group, e.hash, e.flags, e.epoch = c, group, hash, flags|flagUsed, t.clock.epoch
+	if flags&flagHidden == 0 {
+		t.index.insert(hash, slot)
 	}
 	if t.chain != nil {
 		t.chain.add(slot, c.key, c.ns)
@@ -107,10 +139,8 @@ func (t *table[K, M, V]) insertAt(c cell[K, M], group uint16, flags uint8) (uint
 // drop forgets an entry, without a trace in the store.
 func (t *table[K, M, V]) drop(slot uint32) {
 	e := t.read(slot)
-	if t.plain != nil && e.ns == (Namespace{}) {
-		delete(t.plain, e.key)
-	} else {
-		delete(t.cells, e.cell)
+	if e.flags&flagHidden == 0 {
+		t.index.remove(e.hash, slot)
 	}
 	if t.chain != nil {
 		t.chain.remove(slot, e.key, e.ns)

@@ -1,27 +1,15 @@
 package state
 
-// timerQueue is one kind of timers. A table holds them for deduplication and snapshots, with the time as map key; a
-// heap beside it orders them. Deleted timers leave stale items in the heap, which are recognised by their number.
+// timerQueue is one kind of timers. A table holds them for deduplication and snapshots, with the time as map key;
+// lines.go orders them.
 //
 // In front of a store only the earliest timers of each key group are in memory: horizon.go keeps these bounds.
 type timerQueue[K comparable] struct {
 	t       *table[K, int64, unit]
+	k       *Keyed[K]
 	b       *base[K]
-	items   []timerItem
-	numbers []uint64 // of the timer in each slot
-	last    uint64   // number given last
+	lines   lines
 	horizon *horizon[K]
-}
-
-// timerItem is an element of the heap.
-type timerItem struct {
-	ts     int64
-	number uint64
-	slot   uint32
-}
-
-func (a timerItem) before(b timerItem) bool {
-	return a.ts < b.ts || a.ts == b.ts && a.number < b.number
 }
 
 func newTimerQueue[K comparable](k *Keyed[K], name string, kind stateKind) (*timerQueue[K], error) {
@@ -33,15 +21,15 @@ func newTimerQueue[K comparable](k *Keyed[K], name string, kind stateKind) (*tim
 	if err != nil {
 		return nil, err
 	}
-	q := &timerQueue[K]{b: &k.b}
+	q := &timerQueue[K]{k: k, b: &k.b, lines: newLines()}
 	q.t = newTable[K, int64, unit](&k.b, s.meta, layoutTimer, ts, unitCodec{})
-	q.t.onDrop = func(slot uint32) { q.numbers[slot] = 0 }
+	q.t.onDrop = func(slot uint32) { q.lines.remove(q.t.read(slot).mk, slot) }
 	if err := claim(k, s, q.t, noValue); err != nil {
 		return nil, err
 	}
 	for slot := range uint32(len(q.t.pages)) << pageShift {
 		if e := q.t.read(slot); e.flags&flagUsed != 0 {
-			q.push(slot, e.mk)
+			q.lines.add(e.mk, slot)
 		}
 	}
 	if k.b.store != nil {
@@ -52,30 +40,54 @@ func newTimerQueue[K comparable](k *Keyed[K], name string, kind stateKind) (*tim
 }
 
 func (q *timerQueue[K]) register(ts int64) {
-	if _, ok := q.t.find(ts); ok {
+	hash := q.t.hash(ts)
+	q.show(ts)
+	if _, ok := q.t.findHashed(hash, cell[K, int64]{q.b.key, q.b.ns, ts}); ok {
 		return
 	}
+	q.add(ts, hash, 0)
+}
+
+// registerNew is register for a timer that is surely not there. It stays out of the index until somebody looks for a
+// timer of its time, which windows do not.
+func (q *timerQueue[K]) registerNew(ts int64) { q.add(ts, q.t.hash(ts), flagHidden) }
+
+// show puts the timers of a time into the index.
+func (q *timerQueue[K]) show(ts int64) {
+	for slot, ok := q.lines.hidden(ts); ok; slot, ok = q.lines.behind(slot) {
+		if e := q.t.read(slot); e.flags&flagHidden != 0 {
+			q.t.index.insert(e.hash, slot)
+			q.t.write(slot).flags &^= flagHidden
+		}
+	}
+}
+
+func (q *timerQueue[K]) add(ts int64, hash uint32, flags uint8) {
 	if q.horizon != nil && q.horizon.beyond(ts) {
 		q.horizon.setStored(ts)
 		return
 	}
-	slot, _ := q.t.insert(ts, flagDirty|flagNew)
-	q.push(slot, ts)
+	slot, _ := q.t.insertHashed(hash, cell[K, int64]{q.b.key, q.b.ns, ts}, q.b.keyGroup(), flags|flagDirty|flagNew)
+	if q.horizon != nil {
+		q.t.touch(slot)
+	}
+	q.lines.add(ts, slot)
+	if flags&flagHidden != 0 {
+		q.lines.hide(ts)
+	}
 	if q.horizon != nil {
 		q.horizon.bound()
 	}
 }
 
 func (q *timerQueue[K]) delete(ts int64) {
+	q.show(ts)
 	slot, ok := q.t.find(ts)
 	switch {
 	case ok:
 		q.discard(slot)
 	case q.horizon != nil && q.horizon.beyond(ts):
 		q.horizon.deleteStored(ts)
-	}
-	if len(q.items) > 64 && len(q.items) > 2*q.t.live {
-		q.rebuild()
 	}
 }
 
@@ -89,109 +101,58 @@ func (q *timerQueue[K]) discard(slot uint32) {
 
 // advance fires timers up to limit.
 func (q *timerQueue[K]) advance(limit int64, fire func(ts int64) error) error {
-	for q.b.err == nil {
-		item, ok := q.peek()
-		if !ok || item.ts > limit {
+	for n := 0; q.b.err == nil; n++ {
+		ts, slot, ok := q.peek()
+		if !ok || ts > limit {
 			break
 		}
-		q.pop()
-		c := q.t.read(item.slot).cell
+		if n%timersAhead == 0 {
+			q.ahead(slot)
+		}
+		c := q.t.read(slot).cell
 		q.b.setKey(c.key)
-		q.b.setNamespace(c.ns)
-		q.discard(item.slot)
-		if err := fire(item.ts); err != nil {
+		if c.ns != q.b.ns {
+			q.b.setNamespace(c.ns)
+		}
+		q.discard(slot)
+		if err := fire(ts); err != nil {
 			return err
 		}
 	}
 	return q.b.err
 }
 
-func (q *timerQueue[K]) next() (int64, bool) {
-	item, ok := q.peek()
-	return item.ts, ok
-}
+// timersAhead is how many timers are looked at together; see Ahead.
+const timersAhead = 32
 
-// peek returns the earliest timer, dropping stale items.
-func (q *timerQueue[K]) peek() (timerItem, bool) {
-	for q.b.err == nil {
-		for len(q.items) > 0 && q.stale(q.items[0]) {
-			q.pop()
-		}
-		if q.horizon == nil || !q.horizon.refill() {
-			break
-		}
-	}
-	if len(q.items) == 0 {
-		return timerItem{}, false
-	}
-	return q.items[0], true
-}
-
-func (q *timerQueue[K]) stale(it timerItem) bool { return q.numbers[it.slot] != it.number }
-
-// push adds a slot to the heap.
-func (q *timerQueue[K]) push(slot uint32, ts int64) {
-	for int(slot) >= len(q.numbers) {
-		q.numbers = append(q.numbers, make([]uint64, pageSize)...)
-	}
-	q.last++
-	q.numbers[slot] = q.last
-	q.items = append(q.items, timerItem{ts, q.last, slot})
-	q.up(len(q.items) - 1)
-}
-
-func (q *timerQueue[K]) pop() {
-	n := len(q.items) - 1
-	q.items[0] = q.items[n]
-	q.items = q.items[:n]
-	q.down(0)
-}
-
-// rebuild drops all stale items.
-func (q *timerQueue[K]) rebuild() {
-	kept := q.items[:0]
-	for _, it := range q.items {
-		if !q.stale(it) {
-			kept = append(kept, it)
-		}
-	}
-	q.items = kept
-	for i := len(kept)/2 - 1; i >= 0; i-- {
-		q.down(i)
-	}
-}
-
-func (q *timerQueue[K]) up(i int) {
-	it := q.items[i]
-	for i > 0 {
-		parent := (i - 1) / 2
-		if !it.before(q.items[parent]) {
-			break
-		}
-		q.items[i] = q.items[parent]
-		i = parent
-	}
-	q.items[i] = it
-}
-
-func (q *timerQueue[K]) down(i int) {
-	if i >= len(q.items) {
+// ahead readies the states of the timers of one time, from that of slot on.
+func (q *timerQueue[K]) ahead(slot uint32) {
+	if !q.k.Wide() {
 		return
 	}
-	it := q.items[i]
-	for {
-		child := 2*i + 1
-		if child >= len(q.items) {
-			break
-		}
-		if right := child + 1; right < len(q.items) && q.items[right].before(q.items[child]) {
-			child = right
-		}
-		if !q.items[child].before(it) {
-			break
-		}
-		q.items[i] = q.items[child]
-		i = child
+	var keys [timersAhead]K
+	var ns [timersAhead]Namespace
+	n := 0
+	for ok := true; ok && n < timersAhead; n++ {
+		e := q.t.read(slot)
+		keys[n], ns[n] = e.key, e.ns
+		slot, ok = q.lines.behind(slot)
 	}
-	q.items[i] = it
+	q.k.Ahead(keys[:n], ns[:n])
+}
+
+func (q *timerQueue[K]) next() (int64, bool) {
+	ts, _, ok := q.peek()
+	return ts, ok
+}
+
+// peek returns the earliest timer.
+func (q *timerQueue[K]) peek() (ts int64, slot uint32, ok bool) {
+	for q.b.err == nil {
+		ts, slot, ok = q.lines.earliest()
+		if q.horizon == nil || !q.horizon.refill(ts, ok) {
+			break
+		}
+	}
+	return ts, slot, ok
 }

@@ -27,11 +27,17 @@ func NewTimers[K comparable](k *Keyed[K], name string) (*Timers[K], error) {
 // RegisterEvent registers an event-time timer for the current key and namespace; ts is in milliseconds.
 func (t *Timers[K]) RegisterEvent(ts int64) { t.event.register(ts) }
 
+// RegisterEventNew is RegisterEvent for a timer that is not registered, which the caller must know.
+func (t *Timers[K]) RegisterEventNew(ts int64) { t.event.registerNew(ts) }
+
 // DeleteEvent deletes an event-time timer of the current key and namespace, if there is one.
 func (t *Timers[K]) DeleteEvent(ts int64) { t.event.delete(ts) }
 
 // RegisterProc registers a processing-time timer for the current key and namespace; ts is in milliseconds.
 func (t *Timers[K]) RegisterProc(ts int64) { t.proc.register(ts) }
+
+// RegisterProcNew is RegisterProc for a timer that is not registered, which the caller must know.
+func (t *Timers[K]) RegisterProcNew(ts int64) { t.proc.registerNew(ts) }
 
 // DeleteProc deletes a processing-time timer of the current key and namespace, if there is one.
 func (t *Timers[K]) DeleteProc(ts int64) { t.proc.delete(ts) }

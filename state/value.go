@@ -69,7 +69,11 @@ func (s *valueState[K, V]) Set(v V) {
 }
 
 func (s *valueState[K, V]) Clear() {
-	s.t.remove(unit{})
+	if s.at == s.b.version+1 {
+		s.t.removeSlot(s.slot)
+	} else {
+		s.t.remove(unit{})
+	}
 	s.at = 0
 }
 

@@ -27,6 +27,7 @@ type inPort[T any] struct {
 	blocked *bool
 	yield   *atomic.Bool
 	rows    int64
+	ahead   ahead[T] // nil: the head of the chain does not look ahead
 	rec     dataflow.Rec[T]
 	last    []int64 // by channel: event time of the record before, in the buffer
 }
@@ -43,6 +44,7 @@ func newInPort[T any](t *task, logical, channels int, c codec.Codec[T], route ro
 		p.yield = new(atomic.Bool)
 	}
 	g.opened += channels
+	p.ahead, _ = g.to.(ahead[T])
 	return p
 }
 
@@ -78,6 +80,9 @@ func (p *inPort[T]) ProcessBatch(ch int, b dataflow.Batch, from int) (int, bool,
 		}
 		if (*p.blocked || p.yield.Load()) && i > from {
 			return i, false, nil
+		}
+		if p.ahead != nil && (i-from)%aheadRows == 0 {
+			p.ahead.Ahead(tb.recs[i:min(i+aheadRows, len(tb.recs))])
 		}
 		p.rows++
 		if err := p.g.to.Collect(&tb.recs[i]); err != nil {

@@ -27,7 +27,7 @@ type hashRouter[K comparable, T any] struct {
 }
 
 func (h hashRouter[K, T]) selector(maxParallelism, channels int) selector[T] {
-	s := &hashSelector[K, T]{key: h.key, codec: h.codec, max: maxParallelism, owner: make([]uint16, maxParallelism)}
+	s := &hashSelector[K, T]{key: h.key, group: state.Grouper(h.codec, maxParallelism), owner: make([]uint16, maxParallelism)}
 	for g := range s.owner {
 		s.owner[g] = uint16(state.SubtaskFor(g, maxParallelism, channels))
 	}
@@ -36,15 +36,12 @@ func (h hashRouter[K, T]) selector(maxParallelism, channels int) selector[T] {
 
 type hashSelector[K comparable, T any] struct {
 	key   func(T) K
-	codec codec.KeyCodec[K]
-	buf   []byte
-	max   int
+	group func(K) int
 	owner []uint16 // by key group
 }
 
 func (s *hashSelector[K, T]) pick(v *T) int {
-	s.buf = s.codec.Append(s.buf[:0], s.key(*v))
-	return int(s.owner[state.KeyGroup(s.buf, s.max)])
+	return int(s.owner[s.group(s.key(*v))])
 }
 
 // customRouter asks the user.

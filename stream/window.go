@@ -246,6 +246,15 @@ func (o *windowOp[K, T]) timerAt(ms int64) {
 	}
 }
 
+// newTimerAt is timerAt for a timer that is not set.
+func (o *windowOp[K, T]) newTimerAt(ms int64) {
+	if o.w.a.proc {
+		o.timers.RegisterProcNew(ms + 1)
+	} else {
+		o.timers.RegisterEventNew(ms)
+	}
+}
+
 // outTime is the event time of a window's result: the last one that belongs to
 // the window, or, where it has no end, that of the record or timer in work.
 func (o *windowOp[K, T]) outTime(s Span) int64 {

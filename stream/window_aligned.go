@@ -34,16 +34,24 @@ func (o *tumblingOp[K, T]) Collect(r *dataflow.Rec[T]) error {
 	o.keyed.SetKey(o.key(r.V))
 	o.keyed.SetNamespace(state.Namespace{A: start, B: end})
 	created := o.records.add(r)
-	if created && end-1 > now {
-		o.timerAt(end - 1)
-	}
-	if created && o.w.lateness > 0 {
-		o.timerAt(addClamped(end-1, o.w.lateness))
+	if created {
+		o.created(end-1, now)
 	}
 	if end-1 <= now {
 		return o.fire(Span{start, end})
 	}
 	return o.stateErr()
+}
+
+// created sets the timers of a new window whose last millisecond is last. While a
+// window has contents it keeps them; without, it has none: they are new.
+func (o *tumblingOp[K, T]) created(last, now int64) {
+	if last > now {
+		o.newTimerAt(last)
+	}
+	if o.w.lateness > 0 {
+		o.newTimerAt(addClamped(last, o.w.lateness))
+	}
 }
 
 func (o *windowOp[K, T]) stateErr() error {
