@@ -6,7 +6,7 @@ const AheadMax = 64
 // aheadBytes is the size from which a table is worth it: what lies in the processor's second cache needs no help.
 const aheadBytes = 256 << 10
 
-// Ahead says which keys and namespaces will be current next, in any order; ns is nil when it is the current one. It
+// Ahead says which keys and namespaces will be current next, in any order; nil is the zero namespace. It
 // reads what their states will be found through. Reads that do not wait for one another overlap in the memory, which
 // those of the records themselves, one after the other, do not: with a state larger than the processor's caches, this
 // is most of the time. It changes nothing and may be left out.
@@ -14,14 +14,14 @@ func (k *Keyed[K]) Ahead(keys []K, ns []Namespace) {
 	var hashes [AheadMax]uint32
 	keys = keys[:min(len(keys), AheadMax)]
 	for i, key := range keys {
-		h := k.b.nsHash
+		h := uint64(0)
 		if ns != nil {
 			h = hashNamespace(ns[i])
 		}
 		hashes[i] = uint32(k.b.hashKey(key) ^ h)
 	}
 	for _, t := range k.b.tables {
-		k.b.seen += t.ahead(hashes[:len(keys)])
+		k.b.seen += t.ahead(hashes[:len(keys)], ns == nil)
 	}
 }
 
@@ -39,8 +39,8 @@ func (t *table[K, M, V]) wide() bool { return t.hashMap == nil && int64(t.live)*
 
 // ahead reads the index, and then the entries, of some hashes. What it returns only keeps the reads from being left
 // out.
-func (t *table[K, M, V]) ahead(hashes []uint32) (seen uint64) {
-	if !t.wide() {
+func (t *table[K, M, V]) ahead(hashes []uint32, zero bool) (seen uint64) {
+	if !t.wide() || zero && !t.zero || !zero && !t.named {
 		return 0
 	}
 	for _, h := range hashes {

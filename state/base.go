@@ -51,7 +51,7 @@ type tableOps interface {
 	spill(b ByteBatch) error
 	eachCell(f func() error) error
 	wide() bool
-	ahead(hashes []uint32) uint64
+	ahead(hashes []uint32, zero bool) uint64
 }
 
 // fail keeps the first error.

@@ -41,6 +41,9 @@ type table[K, M comparable, V any] struct {
 	hashMap func(M) uint64 // nil for layouts without map keys
 	chain   *chains[K, M]  // of the map entries of a key and namespace; nil for other layouts
 
+	// zero and named say that the table had entries in the zero namespace, and in others.
+	zero, named bool
+
 	// stored says that the store may hold rows of this table; as long as it does not, a miss costs no read.
 	stored bool
 	ref    []uint64 // bits of the entries used since the clock hand passed; only in front of a store
@@ -126,6 +129,11 @@ func (t *table[K, M, V]) insertHashed(hash uint32, c cell[K, M], group uint16, f
 	e.cell, e.group, e.hash, e.flags, e.epoch = c, group, hash, flags|flagUsed, t.clock.epoch
 	if flags&flagHidden == 0 {
 		t.index.insert(hash, slot)
+	}
+	if c.ns == (Namespace{}) {
+		t.zero = true
+	} else {
+		t.named = true
 	}
 	if t.chain != nil {
 		t.chain.add(slot, c.key, c.ns)

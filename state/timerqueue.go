@@ -101,13 +101,13 @@ func (q *timerQueue[K]) discard(slot uint32) {
 
 // advance fires timers up to limit.
 func (q *timerQueue[K]) advance(limit int64, fire func(ts int64) error) error {
-	for n := 0; q.b.err == nil; n++ {
+	for seen := 0; q.b.err == nil; seen-- {
 		ts, slot, ok := q.peek()
 		if !ok || ts > limit {
 			break
 		}
-		if n%timersAhead == 0 {
-			q.ahead(slot)
+		if seen == 0 {
+			seen = q.ahead(slot)
 		}
 		c := q.t.read(slot).cell
 		q.b.setKey(c.key)
@@ -125,20 +125,21 @@ func (q *timerQueue[K]) advance(limit int64, fire func(ts int64) error) error {
 // timersAhead is how many timers are looked at together; see Ahead.
 const timersAhead = 32
 
-// ahead readies the states of the timers of one time, from that of slot on.
-func (q *timerQueue[K]) ahead(slot uint32) {
+// ahead readies the states of timers of one time, from that of slot on, and returns how many these are.
+func (q *timerQueue[K]) ahead(slot uint32) (n int) {
 	if !q.k.Wide() {
-		return
+		return timersAhead
 	}
 	var keys [timersAhead]K
 	var ns [timersAhead]Namespace
-	n := 0
 	for ok := true; ok && n < timersAhead; n++ {
 		e := q.t.read(slot)
 		keys[n], ns[n] = e.key, e.ns
 		slot, ok = q.lines.behind(slot)
 	}
+	q.k.Ahead(keys[:n], nil)
 	q.k.Ahead(keys[:n], ns[:n])
+	return n
 }
 
 func (q *timerQueue[K]) next() (int64, bool) {

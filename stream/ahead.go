@@ -70,3 +70,23 @@ func (o *rollingOp[K, T, Acc, Res]) Ahead(recs []dataflow.Rec[T]) {
 		aheadByKey(&o.keyedBase, o.key, recs)
 	}
 }
+
+// Ahead readies the keys' sessions, and then what is in them.
+func (o *sessionOp[K, T]) Ahead(recs []dataflow.Rec[T]) {
+	if o.w.a.proc || !o.keyed.Wide() {
+		return
+	}
+	var l lookahead[K]
+	for i := range recs {
+		l.keys[i] = o.key(recs[i].V)
+	}
+	o.keyed.Ahead(l.keys[:len(recs)], nil)
+	o.keyed.SetNamespace(state.Namespace{})
+	for i := range recs {
+		o.keyed.SetKey(l.keys[i])
+		if live, ok := o.live.Get(); ok {
+			l.ns[i] = live.last.ns()
+		}
+	}
+	o.keyed.Ahead(l.keys[:len(recs)], l.ns[:len(recs)])
+}

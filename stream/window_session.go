@@ -10,17 +10,6 @@ import (
 	"goflink/state"
 )
 
-// session is an open session of a key. Its contents lie in the namespace (A, B):
-// the bounds that it, or the oldest one of those that were merged into it, had
-// at first. Timers move lazily: a session that grew keeps its timer, which sets
-// the next one when it comes.
-type session struct {
-	Start, End int64
-	A, B       int64
-	// Armed is true while a timer at or before End-1 is set.
-	Armed bool
-}
-
 const sessionsState = "_sessions"
 
 func declareSessions(o *op) {
@@ -38,7 +27,8 @@ func declareSessions(o *op) {
 // sessionOp serves session windows.
 type sessionOp[K comparable, T any] struct {
 	windowOp[K, T]
-	live    state.Value[[]session] // of a key, in the zero namespace
+	live    state.Value[sessions] // of a key, in the zero namespace
+	list    []session
 	sources []state.Namespace
 	one     [1]state.Namespace
 }
@@ -47,7 +37,11 @@ func (o *sessionOp[K, T]) Open(ctx context.Context) error {
 	if err := o.open(ctx, o.onTimer); err != nil {
 		return err
 	}
-	v, err := state.NewValue(o.keyed, state.Desc[[]session]{Name: sessionsState})
+	c, err := newSessionsCodec()
+	if err != nil {
+		return o.stateError(err)
+	}
+	v, err := state.NewValue(o.keyed, state.Desc[sessions]{Name: sessionsState, Codec: c})
 	if err != nil {
 		return o.stateError(err)
 	}
@@ -64,17 +58,10 @@ func (o *sessionOp[K, T]) Collect(r *dataflow.Rec[T]) error {
 	now := o.clock()
 	o.keyed.SetKey(o.key(r.V))
 	o.keyed.SetNamespace(state.Namespace{})
-	list, _ := o.live.Get()
-	merged := span
-	for i := range list {
-		if touches(list[i], span) {
-			merged.Start, merged.End = min(merged.Start, list[i].Start), max(merged.End, list[i].End)
-		}
-	}
-	if addClamped(merged.End-1, o.w.lateness) <= now {
+	if addClamped(span.End-1, o.w.lateness) <= now && !o.reaches(span, now) {
 		return o.tooLate(r)
 	}
-	s := o.absorb(span, merged, now)
+	s := o.absorb(span, now)
 	o.keyed.SetNamespace(s.ns())
 	o.records.add(r)
 	if s.End-1 <= now {
@@ -83,50 +70,86 @@ func (o *sessionOp[K, T]) Collect(r *dataflow.Rec[T]) error {
 	return o.stateErr()
 }
 
-func (s session) ns() state.Namespace { return state.Namespace{A: s.A, B: s.B} }
+// reaches tells whether a span that is late by itself touches sessions that are
+// not.
+func (o *sessionOp[K, T]) reaches(span Span, now int64) bool {
+	live, _ := o.live.Get()
+	end := span.End
+	o.list = live.appendTo(o.list[:0])
+	for _, s := range o.list {
+		if s.touches(span) {
+			end = max(end, s.End)
+		}
+	}
+	return addClamped(end-1, o.w.lateness) > now
+}
 
-// touches is Flink's TimeWindow.intersects: sessions that only meet are one.
-func touches(s session, w Span) bool { return s.Start <= w.End && s.End >= w.Start }
-
-// absorb puts the new span into the key's sessions, merging those it touches
-// into the first of them, and arms the timer of the result.
-func (o *sessionOp[K, T]) absorb(span, merged Span, now int64) session {
-	list, _ := o.live.Ptr()
+// absorb puts the new span into the key's sessions and sets the timer of the
+// result.
+func (o *sessionOp[K, T]) absorb(span Span, now int64) session {
+	live, _ := o.live.Ptr()
+	at := live.take(span)
 	o.sources = o.sources[:0]
-	at, kept := -1, (*list)[:0]
-	for _, s := range *list {
-		switch {
-		case !touches(s, span):
+	several := at == nil
+	if several {
+		o.list = live.appendTo(o.list[:0])
+		at = o.merge(span)
+	}
+	due, wait := o.due(at, now)
+	s := *at
+	if several {
+		live.set(o.list)
+	}
+	if wait {
+		o.arm(s.ns(), due)
+	}
+	if len(o.sources) > 0 {
+		o.records.merge(s.ns(), o.sources)
+	}
+	return s
+}
+
+// merge puts a span into o.list, together with the sessions that it touches: the
+// first of them takes in the others, which become o.sources. It returns the
+// session, in the list.
+func (o *sessionOp[K, T]) merge(span Span) *session {
+	grown := session{Start: span.Start, End: span.End, A: span.Start, B: span.End}
+	at, kept := -1, o.list[:0]
+	for _, s := range o.list {
+		if !s.touches(span) {
 			kept = append(kept, s)
-		case at < 0:
+			continue
+		}
+		grown.Start, grown.End = min(grown.Start, s.Start), max(grown.End, s.End)
+		if at < 0 {
 			at = len(kept)
+			grown.A, grown.B, grown.Armed = s.A, s.B, s.Armed
 			kept = append(kept, s)
-		default:
+		} else {
 			o.sources = append(o.sources, s.ns())
 		}
 	}
 	if at < 0 {
 		at = len(kept)
-		kept = append(kept, session{A: span.Start, B: span.End})
+		kept = append(kept, grown)
 	}
-	s := &kept[at]
-	s.Start, s.End = merged.Start, merged.End
-	arm := !s.Armed && s.End-1 > now
-	s.Armed = s.Armed || arm
-	keep := o.w.lateness > 0 && s.End-1 <= now // arrived after the session ended: only its end of life is left to wait for
-	result := *s
-	*list = kept
-	if arm {
-		o.keyed.SetNamespace(result.ns())
-		o.timerAt(result.End - 1)
-	} else if keep {
-		o.keyed.SetNamespace(result.ns())
-		o.timerAt(addClamped(result.End-1, o.w.lateness))
+	kept[at], o.list = grown, kept
+	return &kept[at]
+}
+
+// due tells when s must be looked at next, unless a timer that is set says so. A
+// session that had ended when its record arrived has only its end of life to
+// wait for.
+func (o *sessionOp[K, T]) due(s *session, now int64) (ms int64, wait bool) {
+	last := s.End - 1
+	switch {
+	case last <= now:
+		return addClamped(last, o.w.lateness), o.w.lateness > 0
+	case s.Armed:
+		return 0, false
 	}
-	if len(o.sources) > 0 {
-		o.records.merge(result.ns(), o.sources)
-	}
-	return result
+	s.Armed = true
+	return last, true
 }
 
 func (o *sessionOp[K, T]) fire(s session) error {
@@ -139,21 +162,14 @@ func (o *sessionOp[K, T]) fire(s session) error {
 func (o *sessionOp[K, T]) onTimer(ts int64) error {
 	ns := o.keyed.Namespace()
 	o.keyed.SetNamespace(state.Namespace{})
-	list, created := o.live.Ptr()
-	if created {
-		o.live.Clear()
+	if _, ok := o.live.Get(); !ok {
 		return nil
 	}
-	i := -1
-	for k := range *list {
-		if (*list)[k].ns() == ns {
-			i = k
-		}
-	}
-	if i < 0 {
+	live, _ := o.live.Ptr()
+	s := live.in(ns)
+	if s == nil {
 		return nil
 	}
-	s := &(*list)[i]
 	now := *s
 	life := addClamped(now.End-1, o.w.lateness)
 	switch {
@@ -187,15 +203,8 @@ func (o *sessionOp[K, T]) remove(ns state.Namespace) {
 	o.keyed.SetNamespace(ns)
 	o.records.clear()
 	o.keyed.SetNamespace(state.Namespace{})
-	list, _ := o.live.Ptr()
-	kept := (*list)[:0]
-	for _, s := range *list {
-		if s.ns() != ns {
-			kept = append(kept, s)
-		}
-	}
-	*list = kept
-	if len(kept) == 0 {
+	live, _ := o.live.Ptr()
+	if !live.drop(ns) {
 		o.live.Clear()
 	}
 }
