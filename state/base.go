@@ -32,7 +32,9 @@ type base[K comparable] struct {
 	hashKey func(K) uint64
 	groupOf func(K) int
 
-	seen uint64 // see Ahead
+	// turn is which of the keys of the last Ahead is current, if it still is one of them.
+	turn uint32
+	seen uint64 // see table.ahead
 
 	now func() int64 // processing time in milliseconds
 	// onKey runs for each record: the clean-up of states that ask for it.
@@ -81,6 +83,7 @@ func (b *base[K]) keyGroup() uint16 {
 // setKey makes key the current one.
 func (b *base[K]) setKey(key K) {
 	b.key, b.grouped, b.hashed = key, false, false
+	b.turn++
 	b.version++
 }
 

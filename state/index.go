@@ -29,16 +29,13 @@ func newIndex() index {
 
 func (x *index) shard(hash uint32) *shard { return x.shards[hash>>x.shift] }
 
-// first returns the first slot with a hash, which is nearly always the only one.
-func (x *index) first(hash uint32) (uint32, bool) {
+// first returns the first slot with a hash, plus one; it is nearly always the only one. 0: none.
+func (x *index) first(hash uint32) uint32 {
 	buckets := x.shard(hash).buckets
 	for i := hash; ; i++ {
 		b := buckets[i&uint32(len(buckets)-1)]
-		if b == 0 {
-			return 0, false
-		}
-		if uint32(b>>32) == hash {
-			return uint32(b) - 1, true
+		if b == 0 || uint32(b>>32) == hash {
+			return uint32(b)
 		}
 	}
 }

@@ -24,10 +24,13 @@ func KeyGroup(encodedKey []byte, maxParallelism int) int {
 
 // Grouper returns KeyGroup for keys of one type, which spares integers the encoding. It belongs to one goroutine.
 func Grouper[K comparable](c codec.KeyCodec[K], maxParallelism int) func(K) int {
-	if flip, ok := codec.WholeKey(c); ok {
-		return func(k K) int {
-			return int(murmur8(bits.ReverseBytes64(*(*uint64)(unsafe.Pointer(&k))^flip)) % uint32(maxParallelism))
-		}
+	flip, whole := codec.WholeKey(c)
+	word := func(k K) uint64 { return bits.ReverseBytes64(*(*uint64)(unsafe.Pointer(&k)) ^ flip) }
+	switch {
+	case whole && maxParallelism&(maxParallelism-1) == 0: // a default is a power of two
+		return func(k K) int { return int(murmur8(word(k)) & uint32(maxParallelism-1)) }
+	case whole:
+		return func(k K) int { return int(murmur8(word(k)) % uint32(maxParallelism)) }
 	}
 	var buf []byte
 	return func(k K) int {

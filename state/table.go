@@ -41,6 +41,7 @@ type table[K, M comparable, V any] struct {
 	hashMap func(M) uint64 // nil for layouts without map keys
 	chain   *chains[K, M]  // of the map entries of a key and namespace; nil for other layouts
 
+	hints hints
 	// zero and named say that the table had entries in the zero namespace, and in others.
 	zero, named bool
 
@@ -75,6 +76,11 @@ func newTable[K, M comparable, V any](env *base[K], meta *stateMeta, l layout, m
 
 // find returns the slot of the entry for the current key and namespace and a map key.
 func (t *table[K, M, V]) find(mk M) (uint32, bool) {
+	if t.hashMap == nil {
+		if slot, ok := t.hinted(); ok {
+			return slot, true
+		}
+	}
 	return t.findHashed(t.hash(mk), cell[K, M]{t.env.key, t.env.ns, mk})
 }
 

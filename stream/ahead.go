@@ -36,10 +36,9 @@ func (o *tumblingOp[K, T]) Ahead(recs []dataflow.Rec[T]) {
 		return
 	}
 	var l lookahead[K]
-	a := &o.w.a
 	for i := range recs {
-		start := floorTo(recs[i].TS, a.offset, a.slide)
-		l.keys[i], l.ns[i] = o.key(recs[i].V), state.Namespace{A: start, B: start + a.size}
+		w := o.window(recs[i].TS)
+		l.keys[i], l.ns[i] = o.key(recs[i].V), state.Namespace{A: w.Start, B: w.End}
 	}
 	o.keyed.Ahead(l.keys[:len(recs)], l.ns[:len(recs)])
 }

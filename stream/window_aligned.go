@@ -11,7 +11,18 @@ import (
 // lie in its namespace.
 type tumblingOp[K comparable, T any] struct {
 	windowOp[K, T]
-	one [1]state.Namespace
+	one  [1]state.Namespace
+	last Span // the window of the record before; another one is a division away
+}
+
+// window returns the window of a time; with a slide longer than the size, it may
+// end before it.
+func (o *tumblingOp[K, T]) window(ts int64) Span {
+	if ts < o.last.Start || ts >= o.last.End {
+		start := floorTo(ts, o.w.a.offset, o.w.a.slide)
+		o.last = Span{start, start + o.w.a.size}
+	}
+	return o.last
 }
 
 func (o *tumblingOp[K, T]) Open(ctx context.Context) error { return o.open(ctx, o.onTimer) }
@@ -21,24 +32,21 @@ func (o *tumblingOp[K, T]) Collect(r *dataflow.Rec[T]) error {
 	if err != nil {
 		return err
 	}
-	a := &o.w.a
-	start := floorTo(ts, a.offset, a.slide)
-	end := start + a.size
-	if ts >= end {
-		return nil // between two windows, with a slide longer than the size
+	w := o.window(ts)
+	if ts >= w.End {
+		return nil // between two windows
 	}
 	now := o.clock()
-	if addClamped(end-1, o.w.lateness) <= now {
+	if addClamped(w.End-1, o.w.lateness) <= now {
 		return o.tooLate(r)
 	}
 	o.keyed.SetKey(o.key(r.V))
-	o.keyed.SetNamespace(state.Namespace{A: start, B: end})
-	created := o.records.add(r)
-	if created {
-		o.created(end-1, now)
+	o.keyed.SetNamespace(state.Namespace{A: w.Start, B: w.End})
+	if o.records.add(r) {
+		o.created(w.End-1, now)
 	}
-	if end-1 <= now {
-		return o.fire(Span{start, end})
+	if w.End-1 <= now {
+		return o.fire(w)
 	}
 	return o.stateErr()
 }
