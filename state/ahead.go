@@ -11,6 +11,7 @@ const aheadBytes = 256 << 10
 type hints struct {
 	slots [AheadMax]uint32 // plus one; 0: none
 	n     uint32
+	drops uint64 // of the table at that time: a slot that was given up may look like that of a zero key
 }
 
 // Ahead says which keys and namespaces will be current next; a nil ns is the zero namespace. It reads what their
@@ -57,12 +58,11 @@ func (t *table[K, M, V]) ahead(hashes []uint32, zero bool) (seen uint64) {
 		seen += buckets[h&uint32(len(buckets)-1)]
 	}
 	hints := &t.hints
-	hints.n = uint32(len(hashes))
+	hints.n, hints.drops = uint32(len(hashes)), t.drops
 	for i, h := range hashes {
 		slot := t.index.first(h)
 		if hints.slots[i&(AheadMax-1)] = slot; slot != 0 {
-			e := t.read(slot - 1)
-			seen += uint64(e.ns.A) + uint64(e.flags) // its first and its last bytes, which may lie in two cache lines
+			seen += uint64(t.read(slot - 1).ns.A)
 		}
 	}
 	return seen
@@ -71,13 +71,13 @@ func (t *table[K, M, V]) ahead(hashes []uint32, zero bool) (seen uint64) {
 // hinted returns the slot that Ahead found for the current key and namespace, if it was the right one.
 func (t *table[K, M, V]) hinted() (uint32, bool) {
 	turn := t.env.turn
-	if turn >= t.hints.n {
+	if turn >= t.hints.n || t.hints.drops != t.drops {
 		return 0, false
 	}
 	slot := t.hints.slots[turn&(AheadMax-1)]
-	if slot--; slot>>pageShift >= uint32(len(t.pages)) {
+	if slot == 0 {
 		return 0, false
 	}
-	e := t.read(slot)
-	return slot, e.flags&flagUsed != 0 && e.key == t.env.key && e.ns == t.env.ns
+	e := t.read(slot - 1)
+	return slot - 1, e.key == t.env.key && e.ns == t.env.ns
 }

@@ -21,9 +21,9 @@ func storeKey(dst []byte, group uint16, id uint16) []byte {
 	return binary.BigEndian.AppendUint16(dst, id)
 }
 
-// rowKey returns the store's key of an entry, in t.buf.
-func (t *table[K, M, V]) rowKey(e *entry[K, M, V]) []byte {
-	t.buf = t.appendAddress(storeKey(t.buf[:0], e.group, t.meta.ID), e)
+// rowKey returns the store's key of a slot, in t.buf.
+func (t *table[K, M, V]) rowKey(slot uint32) []byte {
+	t.buf = t.appendAddress(storeKey(t.buf[:0], t.mark(slot).group, t.meta.ID), t.read(slot))
 	return t.buf
 }
 
@@ -31,15 +31,15 @@ func (t *table[K, M, V]) rowKey(e *entry[K, M, V]) []byte {
 func (t *table[K, M, V]) load(mk M) uint32 {
 	t.room()
 	slot, e := t.insert(mk, flagAbsent|flagNew)
-	val, found, err := t.env.store.Get(t.rowKey(e), t.val[:0])
+	val, found, err := t.env.store.Get(t.rowKey(slot), t.val[:0])
 	t.val = val
 	if err == nil && found {
-		e.flags = flagUsed
+		t.mark(slot).flags = flagUsed
 		err = t.decodeValue(val, e)
 		t.measure(len(t.buf) + len(val))
 	}
 	if err != nil {
-		e.flags = flagUsed | flagAbsent | flagNew
+		t.mark(slot).flags = flagUsed | flagAbsent | flagNew
 		t.env.fail(t.meta.wrap("read", err))
 	}
 	return slot
@@ -85,7 +85,7 @@ func (t *table[K, M, V]) evict(want int64, b ByteBatch) (freed int64, err error)
 		}
 		slot := t.hand
 		t.hand++
-		if t.read(slot).flags&flagUsed == 0 {
+		if t.mark(slot).flags&flagUsed == 0 {
 			continue
 		}
 		if word, bit := &t.ref[slot>>pageShift], uint64(1)<<(slot&pageMask); *word&bit != 0 {
@@ -103,19 +103,19 @@ func (t *table[K, M, V]) evict(want int64, b ByteBatch) (freed int64, err error)
 
 // writeBack puts what the store lacks of an entry into the batch.
 func (t *table[K, M, V]) writeBack(slot uint32, b ByteBatch) error {
-	e, flags := t.read(slot), t.flags(slot)
+	flags := t.flags(slot)
 	switch {
 	case flags&flagDirty == 0, flags&flagAbsent != 0 && flags&flagNew != 0:
 		return nil
 	case flags&flagAbsent != 0:
-		return b.Delete(t.rowKey(e))
+		return b.Delete(t.rowKey(slot))
 	}
 	t.stored = true
-	key := t.rowKey(e)
-	t.val = t.codec.Append(t.val[:0], &e.val)
+	key := t.rowKey(slot)
+	t.val = t.codec.Append(t.val[:0], &t.read(slot).val)
 	t.measure(len(key) + len(t.val))
 	if t.age != nil {
-		return t.writeTimed(key, e.flags&flagNew != 0, b)
+		return t.writeTimed(key, t.mark(slot).flags&flagNew != 0, b)
 	}
 	return b.Set(key, t.val)
 }
@@ -123,7 +123,7 @@ func (t *table[K, M, V]) writeBack(slot uint32, b ByteBatch) error {
 // spill writes back and drops everything, so that the store alone holds the state.
 func (t *table[K, M, V]) spill(b ByteBatch) error {
 	for slot := range uint32(len(t.pages)) << pageShift {
-		if t.read(slot).flags&flagUsed == 0 {
+		if t.mark(slot).flags&flagUsed == 0 {
 			continue
 		}
 		if err := t.writeBack(slot, b); err != nil {
@@ -145,10 +145,11 @@ func (t *table[K, M, V]) clean() {
 			t.env.fail(t.meta.wrap("write", err))
 			return
 		}
-		e := t.write(slot)
-		e.flags &^= flagDirty | flagNew
-		if e.flags&flagAbsent != 0 {
-			e.flags |= flagNew
+		t.write(slot)
+		m := t.mark(slot)
+		m.flags &^= flagDirty | flagNew
+		if m.flags&flagAbsent != 0 {
+			m.flags |= flagNew
 		}
 	}
 	t.env.commit(t.meta)

@@ -230,7 +230,7 @@ func (t *table[K, M, V]) eachCell(f func() error) error {
 		if err := t.decodeAddress(key[4:], &e); err != nil {
 			return err
 		}
-		prefix := appendNamespace(t.env.codec.Append(binary.BigEndian.AppendUint16(nil, e.group), e.key), e.ns)
+		prefix := appendNamespace(t.env.codec.Append(key[:2:2], e.key), e.ns)
 		if string(prefix) == string(last) {
 			return nil
 		}
@@ -250,7 +250,7 @@ func (t *table[K, M, V]) eachHeapCell(f func() error) error {
 		}
 	} else {
 		for slot := range uint32(len(t.pages)) << pageShift {
-			if e := t.read(slot); e.flags&flagUsed != 0 {
+			if e := t.read(slot); t.mark(slot).flags&flagUsed != 0 {
 				at = append(at, cell[K, unit]{key: e.key, ns: e.ns})
 			}
 		}

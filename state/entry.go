@@ -32,11 +32,15 @@ type cell[K, M comparable] struct {
 	mk  M
 }
 
-// entry is a value with its address.
+// entry is a value with its address: all that a hit touches.
 type entry[K, M comparable, V any] struct {
 	cell[K, M]
-	val   V
-	epoch uint64 // when val was last known to be shared with no snapshot; kept for values that are not flat
+	val V
+}
+
+// mark is what else is known of an entry.
+type mark struct {
+	epoch uint64 // when the value was last known to be shared with no snapshot; kept for values that are not flat
 	hash  uint32 // of the cell, for the index
 	group uint16
 	flags uint8
@@ -44,8 +48,9 @@ type entry[K, M comparable, V any] struct {
 
 // page is the unit of copy on write.
 type page[K, M comparable, V any] struct {
+	entries [pageSize]entry[K, M, V] // first, so that one of 32 bytes lies in one cache line
+	marks   [pageSize]mark
 	epoch   uint64 // snapshots up to this one, exclusive, do not see the page
-	entries [pageSize]entry[K, M, V]
 }
 
 // slots keeps entries in pages that snapshots can freeze. A slot number is stable while its entry lives.
@@ -59,6 +64,11 @@ type slots[K, M comparable, V any] struct {
 // read returns the entry of a slot for reading.
 func (s *slots[K, M, V]) read(slot uint32) *entry[K, M, V] {
 	return &s.pages[slot>>pageShift].entries[slot&pageMask]
+}
+
+// mark returns the mark of a slot for reading; after write, it may be changed.
+func (s *slots[K, M, V]) mark(slot uint32) *mark {
+	return &s.pages[slot>>pageShift].marks[slot&pageMask]
 }
 
 // write returns the entry of a slot for writing.
@@ -88,9 +98,9 @@ func (s *slots[K, M, V]) thaw(i uint32) *page[K, M, V] {
 // settle brings the flags of a page up to date that a native snapshot has frozen (drained).
 func (s *slots[K, M, V]) settle(pg *page[K, M, V]) {
 	drained := s.clock.drained.Load()
-	for i := range pg.entries {
-		e := &pg.entries[i]
-		e.flags = afterDrain(e.flags, pg.epoch <= drained)
+	for i := range pg.marks {
+		m := &pg.marks[i]
+		m.flags = afterDrain(m.flags, pg.epoch <= drained)
 	}
 }
 
@@ -112,7 +122,7 @@ func afterDrain(flags uint8, drained bool) uint8 {
 // flags returns the flags of a slot as they are now; those in the page may not know yet what was drained.
 func (s *slots[K, M, V]) flags(slot uint32) uint8 {
 	pg := s.pages[slot>>pageShift]
-	flags := pg.entries[slot&pageMask].flags
+	flags := pg.marks[slot&pageMask].flags
 	if pg.epoch > s.clock.native {
 		return flags
 	}
@@ -137,6 +147,7 @@ func (s *slots[K, M, V]) take() (uint32, *entry[K, M, V]) {
 // give frees a slot and what its entry refers to.
 func (s *slots[K, M, V]) give(slot uint32) {
 	*s.write(slot) = entry[K, M, V]{}
+	*s.mark(slot) = mark{}
 	s.free = append(s.free, slot)
 	s.live--
 }

@@ -29,17 +29,17 @@ func (t *table[K, M, V]) freeze() frozenTable {
 
 func (t *table[K, M, V]) shares() { t.stored = t.stored || t.live > 0 }
 
-func (f *frozen[K, M, V]) each(visit func(slot uint32, e *entry[K, M, V])) {
+func (f *frozen[K, M, V]) each(visit func(slot uint32, group uint16)) {
 	for i, pg := range f.pages {
 		if f.dirty && pg.epoch <= f.drained {
 			continue
 		}
-		for j := range pg.entries {
-			e := &pg.entries[j]
-			if e.flags&flagUsed == 0 || f.dirty && e.flags&flagDirty == 0 || !f.groups.Contains(int(e.group)) {
+		for j := range pg.marks {
+			m := &pg.marks[j]
+			if m.flags&flagUsed == 0 || f.dirty && m.flags&flagDirty == 0 || !f.groups.Contains(int(m.group)) {
 				continue
 			}
-			visit(uint32(i<<pageShift|j), e)
+			visit(uint32(i<<pageShift|j), m.group)
 		}
 	}
 }
@@ -48,14 +48,14 @@ func (f *frozen[K, M, V]) each(visit func(slot uint32, e *entry[K, M, V])) {
 func (f *frozen[K, M, V]) index(groups Range) {
 	f.groups = groups
 	f.starts = make([]uint32, groups.Len()+1)
-	f.each(func(_ uint32, e *entry[K, M, V]) { f.starts[int(e.group)-groups.Start+1]++ })
+	f.each(func(_ uint32, group uint16) { f.starts[int(group)-groups.Start+1]++ })
 	for i := 1; i < len(f.starts); i++ {
 		f.starts[i] += f.starts[i-1]
 	}
 	next := append([]uint32(nil), f.starts...)
 	f.order = make([]uint32, f.starts[groups.Len()])
-	f.each(func(slot uint32, e *entry[K, M, V]) {
-		at := &next[int(e.group)-groups.Start]
+	f.each(func(slot uint32, group uint16) {
+		at := &next[int(group)-groups.Start]
 		f.order[*at] = slot
 		*at++
 	})
@@ -64,8 +64,9 @@ func (f *frozen[K, M, V]) index(groups Range) {
 func (f *frozen[K, M, V]) rows(group int, visit func(address, val []byte, deleted bool) error) error {
 	i := group - f.groups.Start
 	for _, slot := range f.order[f.starts[i]:f.starts[i+1]] {
-		e := &f.pages[slot>>pageShift].entries[slot&pageMask]
-		deleted := e.flags&flagAbsent != 0
+		pg := f.pages[slot>>pageShift]
+		e := &pg.entries[slot&pageMask]
+		deleted := pg.marks[slot&pageMask].flags&flagAbsent != 0
 		f.address = f.t.appendAddress(f.address[:0], e)
 		f.val = f.val[:0]
 		if !deleted {

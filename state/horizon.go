@@ -67,9 +67,9 @@ func (h *horizon[K]) deleteStored(ts int64) {
 	h.check(h.q.b.batch.Delete(h.rowKey(ts)))
 }
 
-// deleteRow deletes the row of an entry.
-func (h *horizon[K]) deleteRow(e *entry[K, int64, unit]) {
-	h.check(h.q.b.batch.Delete(h.q.t.rowKey(e)))
+// deleteRow deletes the row of a slot.
+func (h *horizon[K]) deleteRow(slot uint32) {
+	h.check(h.q.b.batch.Delete(h.q.t.rowKey(slot)))
 }
 
 // check commits what was just put into the batch, so that the store's snapshots and iterators see it.
@@ -199,9 +199,9 @@ func (h *horizon[K]) moveOut() error {
 	q := h.q
 	held := make([][]heldTimer, len(h.bounds))
 	for slot := range uint32(len(q.t.pages)) << pageShift {
-		if e := q.t.read(slot); e.flags&flagUsed != 0 {
-			i := int(e.group) - q.b.groups.Start
-			held[i] = append(held[i], heldTimer{q.t.appendAddress(nil, e), slot})
+		if m := q.t.mark(slot); m.flags&flagUsed != 0 {
+			i := int(m.group) - q.b.groups.Start
+			held[i] = append(held[i], heldTimer{q.t.appendAddress(nil, q.t.read(slot)), slot})
 		}
 	}
 	quota := h.quota()

@@ -142,7 +142,7 @@ func (s *listState[K, V]) tail() (*entry[K, unit, chunk[V]], uint32) {
 		s.t.meta.Next++
 	}
 	e := s.t.write(slot)
-	e.flags |= flagDirty | flagNew
+	s.t.mark(slot).flags |= flagDirty | flagNew
 	return e, slot
 }
 

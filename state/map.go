@@ -59,7 +59,7 @@ func (s *mapState[K, MK, V]) Each(f func(k MK, v V) bool) {
 	for ok {
 		next, more := s.t.chain.after(slot)
 		e := s.t.read(slot)
-		if e.flags&flagAbsent == 0 && !f(e.mk, s.t.value(slot)) {
+		if s.t.mark(slot).flags&flagAbsent == 0 && !f(e.mk, s.t.value(slot)) {
 			return
 		}
 		slot, ok = next, more
@@ -108,7 +108,7 @@ func (s *mapState[K, MK, V]) eachKey(f func() bool) {
 		return
 	}
 	for slot, ok := s.t.chain.first(s.b.key, s.b.ns); ok; slot, ok = s.t.chain.after(slot) {
-		if s.t.read(slot).flags&flagAbsent == 0 && !f() {
+		if s.t.mark(slot).flags&flagAbsent == 0 && !f() {
 			return
 		}
 	}

@@ -42,6 +42,7 @@ type table[K, M comparable, V any] struct {
 	chain   *chains[K, M]  // of the map entries of a key and namespace; nil for other layouts
 
 	hints hints
+	drops uint64 // entries forgotten so far
 	// zero and named say that the table had entries in the zero namespace, and in others.
 	zero, named bool
 
@@ -69,7 +70,7 @@ func newTable[K, M comparable, V any](env *base[K], meta *stateMeta, l layout, m
 	if l == layoutMap {
 		t.chain = newChains[K, M]()
 	}
-	t.fixed = int64(unsafe.Sizeof(t.scratch)) + 16 // the index is half full on average
+	t.fixed = int64(unsafe.Sizeof(t.scratch)+unsafe.Sizeof(mark{})) + 16 // the index is half full on average
 	env.tables = append(env.tables, t)
 	return t
 }
@@ -132,7 +133,8 @@ func (t *table[K, M, V]) hashOf(c cell[K, M]) uint32 {
 
 func (t *table[K, M, V]) insertHashed(hash uint32, c cell[K, M], group uint16, flags uint8) (uint32, *entry[K, M, V]) {
 	slot, e := t.take()
-	e.cell, e.group, e.hash, e.flags, e.epoch = c, group, hash, flags|flagUsed, t.clock.epoch
+	e.cell = c
+	*t.mark(slot) = mark{epoch: t.clock.epoch, hash: hash, group: group, flags: flags | flagUsed}
 	if flags&flagHidden == 0 {
 		t.index.insert(hash, slot)
 	}
@@ -153,8 +155,8 @@ func (t *table[K, M, V]) insertHashed(hash uint32, c cell[K, M], group uint16, f
 // drop forgets an entry, without a trace in the store.
 func (t *table[K, M, V]) drop(slot uint32) {
 	e := t.read(slot)
-	if e.flags&flagHidden == 0 {
-		t.index.remove(e.hash, slot)
+	if m := t.mark(slot); m.flags&flagHidden == 0 {
+		t.index.remove(m.hash, slot)
 	}
 	if t.chain != nil {
 		t.chain.remove(slot, e.key, e.ns)
@@ -163,6 +165,7 @@ func (t *table[K, M, V]) drop(slot uint32) {
 		t.onDrop(slot)
 	}
 	t.give(slot)
+	t.drops++
 	t.env.version++
 }
 
@@ -180,37 +183,38 @@ func (t *table[K, M, V]) lookup(mk M) (slot uint32, ok bool) {
 		slot = t.load(mk)
 	}
 	t.touch(slot)
-	return slot, t.read(slot).flags&flagAbsent == 0
+	return slot, t.mark(slot).flags&flagAbsent == 0
 }
 
 // value returns the value of a slot for reading, shared with no snapshot (frozen-values).
 func (t *table[K, M, V]) value(slot uint32) V {
-	e := t.read(slot)
-	if !t.flat && t.shared(e) {
-		e = t.unshare(slot)
+	if !t.flat && t.shared(slot) {
+		t.unshare(slot)
 	}
-	return e.val
+	return t.read(slot).val
 }
 
 // pointer returns the value of a slot for writing, and marks it as changed.
 func (t *table[K, M, V]) pointer(slot uint32) *V {
 	e := t.write(slot)
-	if !t.flat && t.shared(e) {
-		e = t.unshare(slot)
+	if !t.flat && t.shared(slot) {
+		t.unshare(slot)
 	}
-	e.flags |= flagDirty
+	if t.env.store != nil {
+		t.mark(slot).flags |= flagDirty
+	}
 	return &e.val
 }
 
-func (t *table[K, M, V]) shared(e *entry[K, M, V]) bool {
-	return e.epoch != t.clock.epoch && e.epoch <= t.clock.frozen.Load()
+func (t *table[K, M, V]) shared(slot uint32) bool {
+	epoch := t.mark(slot).epoch
+	return epoch != t.clock.epoch && epoch <= t.clock.frozen.Load()
 }
 
-func (t *table[K, M, V]) unshare(slot uint32) *entry[K, M, V] {
+func (t *table[K, M, V]) unshare(slot uint32) {
 	e := t.write(slot)
 	e.val = t.codec.Copy(e.val)
-	e.epoch = t.clock.epoch
-	return e
+	t.mark(slot).epoch = t.clock.epoch
 }
 
 // get returns the value of a cell.
@@ -230,7 +234,7 @@ func (t *table[K, M, V]) set(mk M, v V) uint32 {
 		var e *entry[K, M, V]
 		slot, e = t.insert(mk, flagDirty)
 		if !t.stored {
-			e.flags |= flagNew
+			t.mark(slot).flags |= flagNew
 		}
 		e.val = v
 		return slot
@@ -238,10 +242,18 @@ func (t *table[K, M, V]) set(mk M, v V) uint32 {
 	if t.env.store != nil {
 		t.touch(slot)
 	}
-	e := t.write(slot)
-	e.flags = e.flags&^flagAbsent | flagDirty
-	e.val, e.epoch = v, t.clock.epoch
+	t.replace(slot, v)
 	return slot
+}
+
+// replace stores the value of a slot.
+func (t *table[K, M, V]) replace(slot uint32, v V) {
+	t.write(slot).val = v
+	if t.flat && t.env.store == nil {
+		return // nobody asks the mark: a cache line less
+	}
+	m := t.mark(slot)
+	m.flags, m.epoch = m.flags&^flagAbsent|flagDirty, t.clock.epoch
 }
 
 // ptr returns the value of a cell for update, the zero value when there was none.
@@ -275,7 +287,7 @@ func (t *table[K, M, V]) removeSlot(slot uint32) {
 	e := t.write(slot)
 	var zero V
 	e.val = zero
-	e.flags |= flagDirty | flagAbsent
+	t.mark(slot).flags |= flagDirty | flagAbsent
 	t.env.version++
 }
 

@@ -28,8 +28,8 @@ func newTimerQueue[K comparable](k *Keyed[K], name string, kind stateKind) (*tim
 		return nil, err
 	}
 	for slot := range uint32(len(q.t.pages)) << pageShift {
-		if e := q.t.read(slot); e.flags&flagUsed != 0 {
-			q.lines.add(e.mk, slot)
+		if q.t.mark(slot).flags&flagUsed != 0 {
+			q.lines.add(q.t.read(slot).mk, slot)
 		}
 	}
 	if k.b.store != nil {
@@ -55,9 +55,10 @@ func (q *timerQueue[K]) registerNew(ts int64) { q.add(ts, q.t.hash(ts), flagHidd
 // show puts the timers of a time into the index.
 func (q *timerQueue[K]) show(ts int64) {
 	for slot, ok := q.lines.hidden(ts); ok; slot, ok = q.lines.behind(slot) {
-		if e := q.t.read(slot); e.flags&flagHidden != 0 {
-			q.t.index.insert(e.hash, slot)
-			q.t.write(slot).flags &^= flagHidden
+		if m := q.t.mark(slot); m.flags&flagHidden != 0 {
+			q.t.index.insert(m.hash, slot)
+			q.t.write(slot)
+			q.t.mark(slot).flags &^= flagHidden
 		}
 	}
 }
@@ -94,7 +95,7 @@ func (q *timerQueue[K]) delete(ts int64) {
 // discard removes a timer that is in memory.
 func (q *timerQueue[K]) discard(slot uint32) {
 	if q.t.flags(slot)&flagNew == 0 {
-		q.horizon.deleteRow(q.t.read(slot))
+		q.horizon.deleteRow(slot)
 	}
 	q.t.drop(slot)
 }

@@ -54,20 +54,18 @@ func (s *sweeper[K, M, V]) sweepTable(n int) {
 		if s.slot++; s.slot >= total {
 			s.slot = 0
 		}
-		e := s.t.read(s.slot)
-		if e.flags&flagUsed == 0 || e.flags&flagAbsent != 0 {
+		if s.t.mark(s.slot).flags&(flagUsed|flagAbsent) != flagUsed {
 			continue
 		}
 		steps -= 3
-		left, changed, empty := s.prune(&e.val, deadline)
+		left, changed, empty := s.prune(&s.t.read(s.slot).val, deadline)
 		switch {
 		case empty:
 			s.t.removeSlot(s.slot)
 			s.credit += s.write // where one has expired, others have
 		case changed:
-			e := s.t.write(s.slot)
-			e.val = left
-			e.flags |= flagDirty
+			s.t.write(s.slot).val = left
+			s.t.mark(s.slot).flags |= flagDirty
 		}
 	}
 }

@@ -60,9 +60,7 @@ func (s *valueState[K, V]) Get() (v V, ok bool) {
 
 func (s *valueState[K, V]) Set(v V) {
 	if s.at == s.b.version+1 {
-		e := s.t.write(s.slot)
-		e.flags |= flagDirty
-		e.val, e.epoch = v, s.t.clock.epoch
+		s.t.replace(s.slot, v)
 		return
 	}
 	s.remember(s.t.set(unit{}, v))
