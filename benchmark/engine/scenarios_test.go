@@ -39,6 +39,7 @@ var scenarios = []scenario{
 	{key: "sliding", figure: "(c) sliding 60 s by 1 s count, 1,000 keys", program: "SlidingCount",
 		args: append(keys(1000), "--window-ms", "60000", "--slide-ms", "1000"), conf: heap, ratio: 40},
 	{key: "session", figure: "(d) sessions with a gap of 200 ms, 100,000 keys", program: "SessionCount", args: keys(100_000), conf: heap, ratio: 10},
+	{key: "interval", figure: "(e) interval join within 50 ms, 100,000 keys", program: "IntervalJoin", args: keys(100_000), conf: heap, ratio: 8},
 	{key: "shuffle", figure: "(h) records sent to two processes and dropped", program: "Shuffle", conf: heap, workers: 2},
 }
 

@@ -15,6 +15,7 @@ func main() {
 	stream.Register("WindowedCount", windowed(func(c *settings) stream.Assigner { return stream.Tumbling(c.window) }))
 	stream.Register("SlidingCount", windowed(func(c *settings) stream.Assigner { return stream.Sliding(c.window, c.slide) }))
 	stream.Register("SessionCount", windowed(func(c *settings) stream.Assigner { return stream.Session(c.gap) }))
+	stream.Register("IntervalJoin", intervalJoin)
 	stream.Register("KeyedCount", keyedCount)
 	stream.Register("Latency", latency)
 	stream.Register("Shuffle", shuffle)
@@ -27,8 +28,8 @@ type settings struct {
 	rate  int64   // events per second of event time
 	speed float64 // events per second of processing time; 0: as fast as it goes
 	// of windows
-	window, slide, gap time.Duration
-	report             string // file for measured latencies
+	window, slide, gap, within time.Duration
+	report                     string // file for measured latencies
 }
 
 func arguments(p *stream.Params) (*settings, error) {
@@ -38,7 +39,8 @@ func arguments(p *stream.Params) (*settings, error) {
 	window, err4 := p.Int64("window-ms", 1000)
 	slide, err5 := p.Int64("slide-ms", 1000)
 	gap, err6 := p.Int64("gap-ms", 200)
-	for _, err := range []error{err1, err2, err3, err4, err5, err6} {
+	within, err7 := p.Int64("within-ms", 50)
+	for _, err := range []error{err1, err2, err3, err4, err5, err6, err7} {
 		if err != nil {
 			return nil, err
 		}
@@ -47,7 +49,7 @@ func arguments(p *stream.Params) (*settings, error) {
 		return nil, fmt.Errorf("--keys %d and --rate %d must be positive", keys, rate)
 	}
 	ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
-	return &settings{keys: uint64(keys), rate: rate, speed: speed, window: ms(window), slide: ms(slide), gap: ms(gap), report: p.Get("report", "")}, nil
+	return &settings{keys: uint64(keys), rate: rate, speed: speed, window: ms(window), slide: ms(slide), gap: ms(gap), within: ms(within), report: p.Get("report", "")}, nil
 }
 
 // mix is the finaliser of splitmix64: neighbours become unlike each other.
@@ -85,6 +87,23 @@ func windowed(assigner func(c *settings) stream.Assigner) func(env *stream.Env) 
 		stream.Count(byKey(events(env, c)).Window(assigner(c)), stream.UID("counts")).Discard()
 		return nil
 	}
+}
+
+// intervalJoin pairs the events that have the same key and are close in time. Both
+// inputs come of one source: two would drift apart, and the state would grow with
+// that.
+func intervalJoin(env *stream.Env) error {
+	c, err := arguments(env.Params())
+	if err != nil {
+		return err
+	}
+	all := byKey(events(env, c))
+	pairs := stream.IntervalJoin(stream.ConnectKeyed(all, all).Between(-c.within, c.within), func(p stream.Pair[int64], a, b event, out *stream.Out[event]) error {
+		out.Emit(event{p.Key, a.Time - b.Time})
+		return nil
+	}, stream.UID("pairs"))
+	pairs.Discard()
+	return nil
 }
 
 // keyedCount emits the running count of each key.
