@@ -128,6 +128,9 @@ func (g *gen) node(name string) bool {
 // inputs picks what a node reads: one stream or a union of several, main outputs
 // or side ones.
 func (g *gen) inputs(k *kind, n *Node) bool {
+	if g.sibling(k, n) {
+		return true
+	}
 	n.Side = g.n(4) == 0
 	var can []int
 	for i := range g.spec.Nodes {
@@ -154,6 +157,25 @@ func (g *gen) inputs(k *kind, n *Node) bool {
 		n.Count += g.spec.Nodes[i].Count
 	}
 	return len(n.In) > 0
+}
+
+// sibling lets a node read what the newest one does: several consumers of a record
+// are where it must not be shared.
+func (g *gen) sibling(k *kind, n *Node) bool {
+	last := &g.spec.Nodes[len(g.spec.Nodes)-1]
+	if len(last.In) == 0 || g.spec.Class != Free || g.n(4) > 0 {
+		return false
+	}
+	timed, count := true, 0
+	for _, i := range last.In {
+		timed = timed && g.spec.Nodes[i].Timed
+		count += g.spec.Nodes[i].Count
+	}
+	if k.timed && !timed {
+		return false
+	}
+	n.In, n.Side, n.Timed, n.Count = slices.Clone(last.In), last.Side, n.Timed && timed, n.Count+count
+	return true
 }
 
 func hasSide(n *Node) bool {

@@ -30,7 +30,9 @@ func processKinds() []*kind {
 	seq := timed("numbered", "value", Ordered)
 	seq.build, seq.eval = runKind(newNumbered[int64], newNumbered[string]), evalNumbered
 	seq.timed, seq.draw, seq.text = false, nil, nil
-	return []*kind{buckets, lists, totals, pauses, first, running, seq}
+	hold := timed("holding", "value")
+	hold.build, hold.eval = runKind(newHolding[int64], newHolding[string]), evalHolding
+	return []*kind{buckets, lists, totals, pauses, first, running, seq, hold}
 }
 
 // runKind builds a keyed function over either type of key.
@@ -349,6 +351,10 @@ func evalFirst(n *Node, in []Timed) (out, side []Timed) {
 	return out, side
 }
 
+// clearEach is after how many records of a key its map is cleared: few, since keys
+// of ordered graphs have about ten.
+const clearEach = 4
+
 // running emits for each record what it makes of all before it.
 type running[K comparable] struct {
 	count stream.Value[int64]
@@ -372,7 +378,7 @@ func (r *running[K]) OnRecord(_ *stream.Ctx[K], e Event, out *stream.Out[Event])
 	if r.by.Put(e.N%4, by+1); n%7 == 0 {
 		r.by.Delete(e.N % 4)
 	}
-	if n%29 == 0 {
+	if n%clearEach == 0 {
 		r.by.Clear()
 	}
 	entries := int64(0)
@@ -399,7 +405,7 @@ func evalRunning(_ *Node, in []Timed) (out, side []Timed) {
 			if by[e.N%4]++; n%7 == 0 {
 				delete(by, e.N%4)
 			}
-			if n%29 == 0 {
+			if n%clearEach == 0 {
 				clear(by)
 			}
 			entries := int64(0)

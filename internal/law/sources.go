@@ -17,9 +17,21 @@ const burst = 48
 // sourceKinds: A records, B disorder in milliseconds, C keys (0: as ordered graphs
 // have them), D watermarks (0 none, 1 each period, 2 each record, 3 each fifth).
 func sourceKinds() []*kind {
+	// Splits of sources with four for each reader have a place of their own modulo 4:
+	// so half of them may be ahead.
+	skewed := func(k *kind) *kind {
+		k.draw = func(g *gen, n *Node) {
+			if drawSource(g, n); g.n(3) == 0 {
+				n.Skew = 50 + g.n(400)
+			}
+		}
+		return k
+	}
 	mk := func(name string, build func(b *builder, n *Node) stream.Stream[Event]) *kind {
 		return &kind{name: name, source: true, classes: []Class{Free, Ordered, Late}, draw: drawSource,
-			text:  func(n *Node) string { return fmt.Sprintf("n=%d disorder=%d keys=%d watermarks=%d", n.A, n.B, n.C, n.D) },
+			text: func(n *Node) string {
+				return fmt.Sprintf("n=%d disorder=%d keys=%d watermarks=%d skew=%d", n.A, n.B, n.C, n.D, n.Skew)
+			},
 			build: func(b *builder, n *Node, _ stream.Stream[Event]) stream.Stream[Event] { return build(b, n) },
 			eval: func(n *Node, _ []Timed) (out, side []Timed) {
 				for i := range n.A {
@@ -30,9 +42,9 @@ func sourceKinds() []*kind {
 			}}
 	}
 	return []*kind{
-		mk("generator", func(b *builder, n *Node) stream.Stream[Event] {
+		skewed(mk("generator", func(b *builder, n *Node) stream.Stream[Event] {
 			return stream.From(b.env, stream.GeneratorSource(n.A, 0, n.event), watermarks(n, Event.at), b.options(n)...)
-		}),
+		})),
 		mk("stateful-generator", func(b *builder, n *Node) stream.Stream[Event] {
 			src := stream.StatefulGeneratorSource(n.A, 0, func() func(int64) Event { return n.event })
 			return stream.From(b.env, src, watermarks(n, Event.at), b.options(n)...)
@@ -44,11 +56,11 @@ func sourceKinds() []*kind {
 			}
 			return stream.From(b.env, stream.SliceSource(all), watermarks(n, Event.at), b.options(n)...)
 		}),
-		mk("sequence", func(b *builder, n *Node) stream.Stream[Event] {
+		skewed(mk("sequence", func(b *builder, n *Node) stream.Stream[Event] {
 			ws := watermarks(n, func(i int64) int64 { return n.event(i).At })
 			s := stream.From(b.env, stream.SequenceSource(0, n.A-1), ws, b.options(n)...)
 			return stream.Map(s, n.event, b.uid(n, "map"), stream.Parallelism(n.parallelism(b.p)))
-		}),
+		})),
 	}
 }
 
@@ -75,7 +87,7 @@ func (n *Node) event(i int64) Event {
 			key = 0 // some keys are hot
 		}
 	}
-	at := 1000 + i/burst*sourceStep + h(3)%sourceStep - h(4)%(n.B+1)
+	at := 1000 + i/burst*sourceStep + h(3)%sourceStep - h(4)%(n.B+1) + i%4/2*n.Skew
 	return Event{ID: n.Salt%1000*1_000_000 + i, Key: key, At: at, N: h(5) % 100, Path: []int64{h(6) % 10, i % 3}}
 }
 

@@ -44,8 +44,8 @@ type Node struct {
 	Fn   string
 	Late bool
 	// A to D are the kind's own; see its text. Salt is what a source's records are
-	// made of.
-	A, B, C, D, Salt int64
+	// made of, Skew how far half of its splits are ahead of the others in event time.
+	A, B, C, D, Salt, Skew int64
 	// Ordered, Timed and Count are of its output: whether the order within keys
 	// and the event times are determined, and about how many records there are.
 	Ordered, Timed bool

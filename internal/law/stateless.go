@@ -2,6 +2,7 @@ package law
 
 import (
 	"fmt"
+	"slices"
 
 	"goflink/stream"
 )
@@ -73,6 +74,7 @@ func copies(e Event, n *Node) int64 { return mix(e.ID, 11) % (n.A + 1) }
 
 func copied(e Event, i int64) Event {
 	e.ID += (i + 1) * 100_000
+	e.Path = slices.Clone(e.Path) // each is a record of its own
 	return e
 }
 

@@ -35,7 +35,7 @@ func (a *attempt) write(ctx context.Context, op string, sub int, s state.Snapsho
 func (c *Cluster) trigger() error {
 	c.nextID++
 	a := &attempt{acked: map[*task]bool{}, cp: &Checkpoint{ID: c.nextID, states: map[string][]dataflow.OperatorSnapshot{},
-		handles: map[string][]state.Handle{}, bytes: map[string][]byte{}, enumerators: map[string][]byte{}}}
+		handles: map[string][]state.Handle{}, bytes: map[string][]byte{}, enumerators: map[string][]byte{}, live: map[string]bool{}}}
 	for id, e := range c.enums {
 		b, err := e.e.Snapshot(c.nextID)
 		if err != nil {
@@ -188,6 +188,10 @@ func (e *enumerator) Parallelism() int { return len(e.tasks) }
 
 // Assign hands splits to a reader at once.
 func (e *enumerator) Assign(sub int, splits [][]byte) {
+	if e.tasks[sub].finished {
+		e.fail(fmt.Errorf("%d splits for subtask %d of %s, which had finished", len(splits), sub, e.id))
+		return
+	}
 	if err := e.tasks[sub].chain.Source.AddSplits(splits); err != nil {
 		e.fail(err)
 	}
@@ -196,6 +200,9 @@ func (e *enumerator) Assign(sub int, splits [][]byte) {
 
 // NoMoreSplits tells a reader at once.
 func (e *enumerator) NoMoreSplits(sub int) {
+	if e.tasks[sub].finished {
+		return
+	}
 	if err := e.tasks[sub].chain.Source.NoMoreSplits(); err != nil {
 		e.fail(err)
 	}

@@ -63,6 +63,7 @@ type Checkpoint struct {
 	handles     map[string][]state.Handle
 	bytes       map[string][]byte // by location
 	enumerators map[string][]byte
+	live        map[string]bool // operators with a subtask whose data had not ended
 }
 
 // Cluster runs one attempt of a program.
@@ -135,6 +136,11 @@ func (c *Cluster) build() error {
 	for i := len(c.tasks) - 1; i >= 0; i-- {
 		if err := c.tasks[i].open(); err != nil {
 			return fmt.Errorf("%s: %w", c.tasks[i].name(), err)
+		}
+	}
+	for _, t := range c.tasks {
+		if t.finished {
+			t.gone()
 		}
 	}
 	return c.startEnumerators()
@@ -325,7 +331,10 @@ func (c *Cluster) wait() error {
 	}
 	next, ok := int64(0), false
 	for _, t := range c.tasks {
-		if ms, has := t.chain.NextTimer(); has && !t.ended && (!ok || ms < next) {
+		if t.ended {
+			continue
+		}
+		if ms, has := t.chain.NextTimer(); has && (!ok || ms < next) {
 			next, ok = ms, true
 		}
 	}

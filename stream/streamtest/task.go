@@ -35,6 +35,10 @@ func (t *task) name() string {
 
 func (t *task) open() error {
 	t.env = t.newEnv()
+	if t.finishedBefore() {
+		t.chain, t.ended, t.finished = &dataflow.Chain{}, true, true
+		return nil
+	}
 	chain, err := t.c.program.BuildChain(t.v.Id, t.env)
 	if err != nil {
 		return err
@@ -46,6 +50,37 @@ func (t *task) open() error {
 		}
 	}
 	return nil
+}
+
+// finishedBefore tells that the task had ended before the checkpoint, and that
+// nothing of it is left: it does not run again, and has no channels.
+func (t *task) finishedBefore() bool {
+	cp := t.c.o.Restore
+	if cp == nil {
+		return false
+	}
+	for _, op := range t.v.Operators {
+		r, ok := t.restoreOf(op.Id)
+		if !ok || cp.states[op.Id] == nil || cp.live[op.Id] || len(r.Keyed) > 0 {
+			return false
+		}
+		for _, l := range r.Lists {
+			if len(l.Items) > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// gone tells the receivers of a task that had finished that their channels have
+// ended: without a watermark, which nobody kept.
+func (t *task) gone() {
+	for _, ch := range t.outs {
+		if !ch.to.finished {
+			ch.queue = append(ch.queue, item{event: endOfData})
+		}
+	}
 }
 
 func (t *task) newEnv() *dataflow.Env {
@@ -352,6 +387,14 @@ func (t *task) snapshot() error {
 // ack takes the state of all operators and writes it out at once.
 func (t *task) ack() error {
 	a := t.c.current
+	for _, op := range t.v.Operators {
+		if !t.ended {
+			a.cp.live[op.Id] = true
+		}
+		if t.finished { // it is not built
+			a.cp.states[op.Id] = append(a.cp.states[op.Id], dataflow.OperatorSnapshot{})
+		}
+	}
 	for _, op := range t.chain.Operators {
 		s, err := op.Snapshot(dataflow.Checkpoint{ID: a.cp.ID, Timestamp: t.c.now, Kind: "checkpoint", Format: "canonical"})
 		if err != nil {
