@@ -306,6 +306,50 @@ func TestAsyncInFlight(t *testing.T) {
 	}
 }
 
+// TestAsyncEndAfterRestore: a checkpoint is taken when the source had finished and
+// records had no result yet, so that the last watermark was held back with them. It
+// comes after the restore, though the source does not run again.
+func TestAsyncEndAfterRestore(t *testing.T) {
+	hang := true
+	f := func(ctx context.Context, e event) (event, error) {
+		if hang {
+			<-ctx.Done()
+		}
+		return e, ctx.Err()
+	}
+	evs := events(40, 4, 10)
+	build := func() *stream.Program {
+		return program(t, func(env *stream.Env) {
+			env.DisableChaining()
+			s := stream.Async(source(env, evs), f, stream.AsyncOptions{}, stream.UID("async"))
+			w := stream.KeyBy(s, key).Window(stream.Tumbling(170 * time.Millisecond))
+			show(stream.Aggregate(w, sum{}, stream.UID("sum"))).Print(stream.Parallelism(1))
+		})
+	}
+	c, err := streamtest.New(build(), streamtest.Options{Credit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.RunSteps(8); err != nil {
+		t.Fatal(err)
+	}
+	cp, err := c.Checkpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	hang = false
+	got := run(t, build(), streamtest.Options{Restore: cp})
+	want := windowed(evs, 170, 170, 0)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // TestAsyncBurst: what one record makes a chain emit may exceed the capacity;
 // calls are no more than it, and nothing is lost.
 func TestAsyncBurst(t *testing.T) {

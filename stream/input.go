@@ -142,21 +142,16 @@ func (p *inPort[T]) mark(ch int, kind byte, ts int64) error {
 	return p.g.pass(p.g.valve.Status(ch, kind == tagIdle))
 }
 
-// ChannelEnded tells the gate that a channel holds nothing back any more, and a
-// head with two inputs that one of them is over.
+// ChannelEnded tells the gate that a channel holds nothing back any more. When all
+// have ended no record will come: a sender that was finished before the task was
+// restored says so with no watermark, and the task may have restored what it held
+// back until that (asyncOp), or have another input.
 func (p *inPort[T]) ChannelEnded(ch int) error {
-	if err := p.g.pass(p.g.valve.Ended(p.first + ch)); err != nil || !p.g.valve.Over() {
+	if err := p.g.pass(p.g.valve.Ended(p.first + ch)); err != nil || !p.g.valve.Over() || p.g.valve.Current() == dataflow.MaxWatermark {
 		return err
 	}
-	if e, ok := p.g.to.(ender); ok {
-		return e.ended()
-	}
-	return nil
+	return p.g.to.Watermark(dataflow.MaxWatermark)
 }
-
-// ender is an input that is told when all its channels have ended: a sender that
-// was finished before the task was restored ends without a watermark.
-type ender interface{ ended() error }
 
 // Rows is the number of records received so far.
 func (p *inPort[T]) Rows() int64 { return p.rows }

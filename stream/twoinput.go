@@ -45,7 +45,6 @@ type side[T any] struct {
 func (s *side[T]) Collect(r *dataflow.Rec[T]) error { return s.collect(r) }
 func (s *side[T]) Watermark(ts int64) error         { return s.m.pass(s.m.time.Watermark(s.index, ts)) }
 func (s *side[T]) Status(idle bool) error           { return s.m.pass(s.m.time.Status(s.index, idle)) }
-func (s *side[T]) ended() error                     { return s.Watermark(dataflow.MaxWatermark) }
 
 // twoInputOp is an operator that takes the event time of both its inputs.
 type twoInputOp interface {

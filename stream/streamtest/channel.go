@@ -59,6 +59,12 @@ func (w writer) SendBuffer(b *dataflow.Buffer) error {
 }
 
 func (w writer) push(i item) {
+	if w.c.to.finished { // before this attempt: nobody reads the channel
+		if i.batch != nil {
+			i.batch.Release()
+		}
+		return
+	}
 	w.c.queue = append(w.c.queue, i)
 	if len(w.c.queue) >= w.c.credit {
 		w.c.from.blocked = true

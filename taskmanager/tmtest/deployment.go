@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"goflink/control"
+	"goflink/dataflow"
 	"goflink/graph"
 )
 
@@ -278,6 +279,27 @@ func (j *JM) Restore(id int64, dir string, g *graph.JobGraph) map[string][]*cont
 	return out
 }
 
+// share is what of a list is the subtask's, of which so many items came before:
+// its items divided, all of them, or those of the first subtask that had any.
+func share(st *control.OperatorState, l *control.ListState, before, subtask, parallelism int32) *control.ListState {
+	mine := &control.ListState{Name: l.Name, Mode: l.Mode, Schema: l.Schema}
+	switch dataflow.ListMode(l.Mode) {
+	case dataflow.ListUnion:
+		mine.Items = l.Items
+	case dataflow.ListBroadcast:
+		if !slices.ContainsFunc(st.Lists, func(x *control.ListState) bool { return x.Name == l.Name }) {
+			mine.Items = l.Items
+		}
+	default:
+		for i, item := range l.Items {
+			if (before+int32(i))%parallelism == subtask {
+				mine.Items = append(mine.Items, item)
+			}
+		}
+	}
+	return mine
+}
+
 func merge(st *control.OperatorState, acks map[string]*control.CheckpointAck, op string, subtask int32, v *graph.Vertex, dir string) {
 	next := int32(0)
 	for _, key := range slices.Sorted(maps.Keys(acks)) {
@@ -298,16 +320,10 @@ func merge(st *control.OperatorState, acks map[string]*control.CheckpointAck, op
 				st.Keyed = append(st.Keyed, h)
 			}
 			for _, l := range old.Lists {
-				mine := &control.ListState{Name: l.Name, Mode: l.Mode}
-				for _, item := range l.Items {
-					if next%v.Parallelism == subtask {
-						mine.Items = append(mine.Items, item)
-					}
-					next++
-				}
-				if len(mine.Items) > 0 {
+				if mine := share(st, l, next, subtask, v.Parallelism); len(mine.Items) > 0 {
 					st.Lists = append(st.Lists, mine)
 				}
+				next += int32(len(l.Items))
 			}
 		}
 	}
