@@ -3,6 +3,7 @@ package law
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"goflink/stream"
@@ -15,6 +16,8 @@ type builder struct {
 	p    int // the job's parallelism
 	out  *outputs
 	at   int // node being built
+	// direct: no checkpoint is ever taken.
+	direct bool
 	// sides are the side outputs of nodes, whose operator may have others behind
 	// it.
 	sides map[int]stream.Stream[Event]
@@ -45,7 +48,7 @@ func buildInto(env *stream.Env, s *Spec, a *Attempt, out *outputs) {
 	if s.Batch {
 		env.Configure("execution.runtime-mode", "BATCH")
 	}
-	b := &builder{env: env, spec: s, p: a.Parallelism, out: out, sides: map[int]stream.Stream[Event]{}}
+	b := &builder{env: env, spec: s, p: a.Parallelism, out: out, direct: a.Every == 0 && a.Brake == 0, sides: map[int]stream.Stream[Event]{}}
 	streams := make([]stream.Stream[Event], len(s.Nodes))
 	for i := range s.Nodes {
 		b.at = i
@@ -54,7 +57,11 @@ func buildInto(env *stream.Env, s *Spec, a *Attempt, out *outputs) {
 		if len(n.In) > 0 {
 			in = b.input(n, streams)
 		}
-		streams[i] = kindOf(n.Kind).build(b, n, in)
+		if k := kindOf(n.Kind); k.two {
+			streams[i] = k.buildTwo(b, n, in, partitioned(union(streams, n.Second), n.Part2))
+		} else {
+			streams[i] = k.build(b, n, in)
+		}
 		if len(n.In) == 0 && a.Brake > 0 {
 			streams[i] = b.slowed(n, streams[i], a.Brake)
 		}
@@ -66,15 +73,21 @@ func buildInto(env *stream.Env, s *Spec, a *Attempt, out *outputs) {
 
 // input is what a node reads, partitioned.
 func (b *builder) input(n *Node, streams []stream.Stream[Event]) stream.Stream[Event] {
-	var all []stream.Stream[Event]
-	for _, i := range n.In {
-		s := streams[i]
-		if n.Side {
-			s = b.sides[i]
+	if n.Side {
+		streams = slices.Clone(streams)
+		for _, i := range n.In {
+			streams[i] = b.sides[i]
 		}
-		all = append(all, s)
 	}
-	return partitioned(all[0].Union(all[1:]...), n.Part)
+	return partitioned(union(streams, n.In), n.Part)
+}
+
+func union(streams []stream.Stream[Event], of []int) stream.Stream[Event] {
+	all := streams[of[0]]
+	for _, i := range of[1:] {
+		all = all.Union(streams[i])
+	}
+	return all
 }
 
 // slowed holds up each record of a source for a moment.
@@ -141,6 +154,8 @@ func (b *builder) sink(i int, streams []stream.Stream[Event]) {
 		lines.Each(func(r stream.Rec[string]) error { b.out.add(i, r.V); return nil }, uid(""))
 	case "custom":
 		stream.SinkTo(lines, func(*stream.Setup[stream.NoKey]) *buffered { return &buffered{out: b.out, sink: i} }, uid(""))
+	case "listed":
+		stream.SinkTo(lines, func(s *stream.Setup[stream.NoKey]) *listed { return newListed(b, i, s) }, uid(""))
 	case "print":
 		stream.PrintAs(lines, fmt.Sprint(i), uid(""), stream.Parallelism(1))
 	}

@@ -100,6 +100,10 @@ func rowsOf(s *Spec) map[string]bool {
 		if len(n.In) > 0 {
 			rows["edge "+strings.TrimSuffix("by "+n.Part, "by ")] = true
 		}
+		if len(n.Second) > 0 {
+			rows["edge second input"] = true
+			rows["edge "+strings.TrimSuffix("by "+n.Part2, "by ")] = true
+		}
 		if n.Group != "" {
 			rows["slot-sharing group"] = true
 		}
@@ -113,13 +117,13 @@ func rowsOf(s *Spec) map[string]bool {
 
 // wanted are all rows that seeds must cover.
 func wanted() []string {
-	rows := map[string]bool{"edge union": true, "edge side output": true, "slot-sharing group": true, "edge ": true}
+	rows := map[string]bool{"edge union": true, "edge second input": true, "edge side output": true, "slot-sharing group": true, "edge ": true}
 	for _, k := range kinds() {
 		if !k.in(Idle) {
 			rows["operator "+k.name] = true
 		}
 		for kind := range strings.SplitSeq(k.state, "+") {
-			if kind != "" {
+			if kind != "" && !k.in(Idle) {
 				rows["state "+kind] = true
 			}
 		}
@@ -130,7 +134,7 @@ func wanted() []string {
 	for _, p := range []string{"forward", "rebalance", "rescale", "shuffle", "broadcast", "global", "custom", "hash"} {
 		rows["edge by "+p] = true
 	}
-	for _, k := range []string{"files", "each", "custom", "print"} {
+	for _, k := range []string{"files", "each", "custom", "print", "listed"} {
 		rows["sink "+k] = true
 	}
 	for _, c := range []Class{Free, Ordered, Late} {
@@ -140,15 +144,16 @@ func wanted() []string {
 }
 
 // needed tells whether a cell must not be empty. Functions are a detail of their
-// operator: it is enough that each was restored and rescaled. Few seeds run on
+// operator, and operators of ordered graphs only are in few: it is enough that each
+// was restored and rescaled. What is in idle graphs only is never killed. Few seeds run on
 // workers, and a start afresh restores nothing: that must show for classes, state
 // and edges.
 func needed(row, col string) bool {
-	part, _, _ := strings.Cut(row, " ")
+	part, name, _ := strings.Cut(row, " ")
 	switch {
 	case col == "workers", col == "afresh":
 		return part == "class" || part == "state" || part == "edge"
-	case part == "function":
+	case part == "function", part == "operator" && slices.Equal(kindOf(name).classes, []Class{Ordered}):
 		return slices.Contains([]string{"heap", "pebble", "restored", "rescaled"}, col)
 	}
 	return true

@@ -53,7 +53,7 @@ func (g *gen) free() {
 	for range 1 + g.n(2) {
 		g.source()
 	}
-	nodes := 2 + g.n(5)
+	nodes := 3 + g.n(5)
 	for i := int64(0); i < nodes; {
 		name := ""
 		if i == 0 { // each kind has its turn
@@ -64,7 +64,7 @@ func (g *gen) free() {
 			i++
 		}
 	}
-	g.sinks(pick(g, []string{"files", "each", "custom", "print"}))
+	g.sinks(pick(g, []string{"files", "each", "custom", "print", "listed"}))
 }
 
 func kindsIn(c Class) []*kind {
@@ -113,6 +113,9 @@ func (g *gen) node(name string) bool {
 	if k.grows != nil {
 		n.Count = k.grows(&n, n.Count)
 	}
+	if k.counted {
+		n.Count = g.counted(&n)
+	}
 	if n.Count > mostRecords {
 		return false
 	}
@@ -128,7 +131,7 @@ func (g *gen) node(name string) bool {
 // inputs picks what a node reads: one stream or a union of several, main outputs
 // or side ones.
 func (g *gen) inputs(k *kind, n *Node) bool {
-	if g.sibling(k, n) {
+	if !k.two && g.sibling(k, n) {
 		return true
 	}
 	n.Side = g.n(4) == 0
@@ -156,7 +159,35 @@ func (g *gen) inputs(k *kind, n *Node) bool {
 		n.Timed = n.Timed && g.spec.Nodes[i].Timed
 		n.Count += g.spec.Nodes[i].Count
 	}
-	return len(n.In) > 0
+	return len(n.In) > 0 && (!k.two || g.second(k, n))
+}
+
+// second picks the second input, which may be the first one again.
+func (g *gen) second(k *kind, n *Node) bool {
+	var can []int
+	for i := range g.spec.Nodes {
+		if !k.timed || g.spec.Nodes[i].Timed {
+			can = append(can, i)
+			if !g.spec.uses(i, false) && !slices.Contains(n.In, i) {
+				can = append(can, i, i)
+			}
+		}
+	}
+	if len(can) == 0 {
+		return false
+	}
+	i := pick(g, can)
+	n.Second = []int{i}
+	n.Timed = n.Timed && g.spec.Nodes[i].Timed
+	n.Count += g.spec.Nodes[i].Count
+	return true
+}
+
+// counted is how many records a node really makes.
+func (g *gen) counted(n *Node) int {
+	s := g.spec.clone()
+	s.Nodes = append(s.Nodes, *n)
+	return len(evaluate(s)[len(s.Nodes)-1][0])
 }
 
 // sibling lets a node read what the newest one does: several consumers of a record
@@ -186,25 +217,36 @@ func hasSide(n *Node) bool {
 // partition picks how a node reads. A forward needs the same parallelism on both
 // sides; what is ordered must not be spread.
 func (g *gen) partition(k *kind, n *Node) {
-	same := true
-	for _, i := range n.In {
-		same = same && g.spec.Nodes[i].Par == n.Par
+	switch {
+	case k.keyed:
+		n.Part = "hash"
+	case k.part != "":
+		n.Part = k.part
+	case k.broadcast && !k.two:
+		n.Part = "broadcast"
+	default:
+		n.Part = g.anyPartition(n, n.In)
 	}
+	switch {
+	case !k.two:
+	case k.broadcast:
+		n.Part2 = "broadcast"
+	case k.keyed:
+		n.Part2 = "hash"
+	default:
+		n.Part2 = g.anyPartition(n, n.Second)
+	}
+}
+
+func (g *gen) anyPartition(n *Node, in []int) string {
 	all := []string{"rebalance", "rescale", "shuffle", "global", "custom", ""}
 	if n.Ordered {
 		all = []string{"global", "custom"}
 	}
-	if same {
+	if !slices.ContainsFunc(in, func(i int) bool { return g.spec.Nodes[i].Par != n.Par }) {
 		all = append(all, "forward", "forward", "")
 	}
-	switch {
-	case k.keyed:
-		n.Part = "hash"
-	case k.broadcast:
-		n.Part = "broadcast"
-	default:
-		n.Part = pick(g, all)
-	}
+	return pick(g, all)
 }
 
 // ordered is a line of operators, whose end numbers the records of each key.

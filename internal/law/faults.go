@@ -55,7 +55,7 @@ func DrawFaults(s *Spec) *Faults {
 	r := rand.New(rand.NewPCG(s.Seed, 2))
 	groups := []int{8, 32, 128}[r.IntN(3)]
 	f := &Faults{}
-	kills := []int{0, 1, 1, 2, 3, 4}[r.IntN(6)]
+	kills := []int{0, 1, 2, 2, 3, 4}[r.IntN(6)]
 	if last := s.Nodes[len(s.Nodes)-1]; s.Class == Idle || last.Fn == "sums" {
 		kills = 0
 	}
@@ -80,13 +80,13 @@ func DrawFaults(s *Spec) *Faults {
 }
 
 func (a *Attempt) drawKill(r *rand.Rand) {
-	switch r.IntN(8) {
+	switch r.IntN(10) {
 	case 0, 1:
-		a.Steps = 5 + r.IntN(400)
-	case 2, 3:
-		a.At, a.N = []streamtest.Moment{streamtest.Triggered, streamtest.Completed}[r.IntN(2)], 1+r.IntN(3)
-	case 4, 5:
-		a.At, a.N = []streamtest.Moment{streamtest.Acked, streamtest.Told}[r.IntN(2)], 1+r.IntN(12)
+		a.Steps = 5 + r.IntN(200)
+	case 2, 3, 4:
+		a.At, a.N = []streamtest.Moment{streamtest.Triggered, streamtest.Triggered, streamtest.Completed}[r.IntN(3)], 1+r.IntN(2)
+	case 5, 6:
+		a.At, a.N = []streamtest.Moment{streamtest.Acked, streamtest.Told}[r.IntN(2)], 1+r.IntN(10)
 	default:
 		a.At, a.N, a.Final = []streamtest.Moment{streamtest.Acked, streamtest.Completed, streamtest.Completed, streamtest.Told}[r.IntN(4)], 1+r.IntN(3), true
 		if a.At == streamtest.Completed {

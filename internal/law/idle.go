@@ -16,6 +16,8 @@ const (
 	// farAway is the event time of the silent source's last word, so that it is
 	// never late.
 	farAway = 1 << 39
+	// silentKey is that source's.
+	silentKey = 7
 )
 
 func idleKinds() []*kind {
@@ -63,7 +65,7 @@ func idleKinds() []*kind {
 func talkerEvent(_ *Node, i int64) Event { return Event{ID: i, Key: i % 3, At: 1000 + i*10, N: i} }
 
 func silentEvent(_ *Node, i int64) Event {
-	e := Event{ID: 1000 + i, Key: i, At: 1000}
+	e := Event{ID: 1000 + i, Key: silentKey, At: 1000}
 	if i > 0 {
 		e.At = farAway
 	}
@@ -85,14 +87,19 @@ func (g *gen) idle() {
 		{Kind: "talker", A: 50 + g.n(40), Par: int(g.n(3)), Timed: true},
 		{Kind: "silent", A: 2, Par: 2, Timed: true},
 		{Kind: "clocked", In: []int{0, 1}, A: 20 + g.n(60), Par: int(g.n(3)), Part: "hash", Timed: true},
+		{Kind: "expiring", In: []int{0, 1}, Par: int(g.n(3)), Part: "hash"},
 	}
-	g.spec.Sinks = []Sink{{In: 2, Kind: "each", Timed: true}}
+	g.spec.Sinks = []Sink{{In: 2, Kind: "each", Timed: true}, {In: 3, Kind: "each"}}
 }
 
 // checkIdle checks the results and that a part of them came while one source was
 // silent.
-func checkIdle(s *Spec, got []string, start time.Time) error {
-	want := Expect(s)[0]
+func checkIdle(s *Spec, got, expired []string, start time.Time) error {
+	all := Expect(s)
+	if err := compare(expired, all[1], true); err != nil {
+		return fmt.Errorf("state that expires: %w", err)
+	}
+	want := all[0]
 	early := 0
 	counts := map[[3]int64]int{}
 	for _, l := range want {

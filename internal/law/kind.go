@@ -20,8 +20,16 @@ type kind struct {
 	keyed, timed bool
 	// timeless kinds emit records whose event time is not determined.
 	timeless bool
-	// broadcast kinds read all records in each subtask.
+	// broadcast kinds read all records in each subtask; of those with two inputs
+	// that is the second one.
 	broadcast bool
+	// two kinds have two inputs, and buildTwo and evalTwo in place of build and eval.
+	two bool
+	// part is the one partitioner that a kind needs; "" for any.
+	part string
+	// counted kinds may make many more records of few: theirs are counted when they
+	// are drawn.
+	counted bool
 	// side: there is a side output that others may read.
 	side func(n *Node) bool
 	// draw picks the parameters; count is of the input.
@@ -34,6 +42,9 @@ type kind struct {
 	build func(b *builder, n *Node, in stream.Stream[Event]) stream.Stream[Event]
 	// eval is the interpreter's part: what comes of all records.
 	eval func(n *Node, in []Timed) (out, side []Timed)
+	// buildTwo and evalTwo are build and eval of kinds with two inputs.
+	buildTwo func(b *builder, n *Node, in, second stream.Stream[Event]) stream.Stream[Event]
+	evalTwo  func(n *Node, in, second []Timed) (out, side []Timed)
 }
 
 func (k *kind) in(c Class) bool {
@@ -55,7 +66,7 @@ var registry struct {
 func kinds() []*kind {
 	registry.Do(func() {
 		registry.list = slices.Concat(sourceKinds(), statelessKinds(), processKinds(), rollingKinds(), windowKinds(), triggerKinds(),
-			countKinds(), lateKinds(), idleKinds())
+			countKinds(), lateKinds(), idleKinds(), connectKinds(), joinKinds(), broadcastKinds(), asyncKinds(), stateKinds(), subtaskKinds())
 	})
 	return registry.list
 }

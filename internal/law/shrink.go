@@ -65,7 +65,7 @@ func (s *Spec) clone() *Spec {
 	c := *s
 	c.Nodes, c.Sinks = slices.Clone(s.Nodes), slices.Clone(s.Sinks)
 	for i := range c.Nodes {
-		c.Nodes[i].In = slices.Clone(c.Nodes[i].In)
+		c.Nodes[i].In, c.Nodes[i].Second = slices.Clone(c.Nodes[i].In), slices.Clone(c.Nodes[i].Second)
 	}
 	return &c
 }

@@ -2,6 +2,7 @@ package law
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -32,6 +33,9 @@ type Node struct {
 	In   []int
 	// Side: the node reads the side outputs of In, not the main ones.
 	Side bool
+	// Second is the second input of nodes that have two, Part2 how they read it.
+	Second []int
+	Part2  string
 	// Part is how it reads: a partitioner's name, or "" for none.
 	Part string
 	// Par is the parallelism: 0 the job's, 1 another one, 2 always one.
@@ -103,6 +107,9 @@ func (n *Node) text() string {
 			t += " (text)"
 		}
 	}
+	if len(n.Second) > 0 {
+		t += " and " + strings.Trim(fmt.Sprint(n.Second), "[]") + " by " + n.Part2
+	}
 	t += [...]string{"", " other-parallelism", " parallelism=1"}[n.Par]
 	if n.Chain != "" {
 		t += " chain=" + n.Chain
@@ -116,10 +123,8 @@ func (n *Node) text() string {
 // uses tells whether the output of node i is read, by a node or a sink.
 func (s *Spec) uses(i int, side bool) bool {
 	for _, n := range s.Nodes {
-		for _, in := range n.In {
-			if in == i && n.Side == side {
-				return true
-			}
+		if slices.Contains(n.In, i) && n.Side == side || slices.Contains(n.Second, i) && !side {
+			return true
 		}
 	}
 	for _, k := range s.Sinks {

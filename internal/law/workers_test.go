@@ -36,9 +36,9 @@ const brake = 150 * time.Microsecond
 // mostFinals is how often a final checkpoint is tried.
 const mostFinals = 10
 
-// runtime is the real task runtime under a JobManager that does what it is told:
+// onRuntime is the real task runtime under a JobManager that does what it is told:
 // workers, joined by real connections, that die with their attempt.
-type runtime struct {
+type onRuntime struct {
 	t    *testing.T
 	jm   *tmtest.JM
 	rand *rand.Rand
@@ -53,7 +53,7 @@ type runtime struct {
 
 // runWorkers runs a graph on workers, attempt after attempt.
 func runWorkers(t *testing.T, s *Spec, f *Faults, dir string) (*outputs, error) {
-	r := &runtime{t: t, jm: tmtest.NewJM(t), rand: rand.New(rand.NewPCG(s.Seed, 3)), spec: s, dir: dir, next: 1,
+	r := &onRuntime{t: t, jm: tmtest.NewJM(t), rand: rand.New(rand.NewPCG(s.Seed, 3)), spec: s, dir: dir, next: 1,
 		out: newOutputs(filepath.Join(dir, "out")), enums: map[int64]map[string][]byte{}}
 	defer r.jm.Close()
 	r.out.happened["workers"] = true
@@ -68,7 +68,7 @@ func runWorkers(t *testing.T, s *Spec, f *Faults, dir string) (*outputs, error) 
 }
 
 // attempt runs one attempt; what is not the last one dies between checkpoints.
-func (r *runtime) attempt(n int, a *Attempt, last bool) error {
+func (r *onRuntime) attempt(n int, a *Attempt, last bool) error {
 	p, err := program(r.spec, a, r.out)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errGraph, err)
@@ -97,7 +97,7 @@ func (r *runtime) attempt(n int, a *Attempt, last bool) error {
 }
 
 // finish waits for the end of the data, takes the final checkpoint and ends.
-func (r *runtime) finish(g *graph.JobGraph, d *tmtest.Deployment) error {
+func (r *onRuntime) finish(g *graph.JobGraph, d *tmtest.Deployment) error {
 	tasks := 0
 	for _, v := range g.Vertices {
 		tasks += int(v.Parallelism)
@@ -128,7 +128,7 @@ func (r *runtime) finish(g *graph.JobGraph, d *tmtest.Deployment) error {
 }
 
 // failed is the failure of a task; for use within Wait and Look.
-func (r *runtime) failed() string {
+func (r *onRuntime) failed() string {
 	for k, s := range r.jm.States {
 		if s.State == "FAILED" {
 			return fmt.Sprintf("%s: %v", k, s.Failure)
@@ -137,7 +137,7 @@ func (r *runtime) failed() string {
 	return ""
 }
 
-func (r *runtime) failure() (err error) {
+func (r *onRuntime) failure() (err error) {
 	r.jm.Look(func() {
 		if text := r.failed(); text != "" {
 			err = fmt.Errorf("a task failed: %s", text)
@@ -147,7 +147,7 @@ func (r *runtime) failure() (err error) {
 }
 
 // order makes the next checkpoint, with its folder.
-func (r *runtime) order(kind string) *control.TriggerCheckpoint {
+func (r *onRuntime) order(kind string) *control.TriggerCheckpoint {
 	id := r.next
 	r.next++
 	dir := r.folder(id)
@@ -157,12 +157,12 @@ func (r *runtime) order(kind string) *control.TriggerCheckpoint {
 	return &control.TriggerCheckpoint{CheckpointId: id, Kind: kind, Dir: dir, Format: "canonical"}
 }
 
-func (r *runtime) folder(id int64) string { return filepath.Join(r.dir, fmt.Sprintf("chk-%d", id)) }
+func (r *onRuntime) folder(id int64) string { return filepath.Join(r.dir, fmt.Sprintf("chk-%d", id)) }
 
 // checkpoint takes one, if no task ends meanwhile; the enumerators come first, and
 // no split is handed out between them and the order to the tasks. Without told it
 // is complete and nobody knows.
-func (r *runtime) checkpoint(d *tmtest.Deployment, e *enumerators, told bool) {
+func (r *onRuntime) checkpoint(d *tmtest.Deployment, e *enumerators, told bool) {
 	o := r.order("checkpoint")
 	e.mu.Lock()
 	r.enums[o.CheckpointId] = e.snapshot(o.CheckpointId)
@@ -174,7 +174,7 @@ func (r *runtime) checkpoint(d *tmtest.Deployment, e *enumerators, told bool) {
 }
 
 // restore assigns the states of the last complete checkpoint.
-func (r *runtime) restore(g *graph.JobGraph) map[string][]*control.OperatorState {
+func (r *onRuntime) restore(g *graph.JobGraph) map[string][]*control.OperatorState {
 	if r.last == 0 {
 		return nil
 	}
@@ -182,7 +182,7 @@ func (r *runtime) restore(g *graph.JobGraph) map[string][]*control.OperatorState
 }
 
 // startWorkers starts one or two workers; stop is their death.
-func (r *runtime) startWorkers(n int, a *Attempt, p dataflow.Program) (stop func()) {
+func (r *onRuntime) startWorkers(n int, a *Attempt, p dataflow.Program) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	c := map[string]string{conf.ExecutionBufferTimeout.Key: fmt.Sprintf("%d ms", a.Credit-1)}
@@ -219,7 +219,7 @@ func (p printer) Print(line string) { p.out.printed([]string{line}) }
 
 // enumerators are those of one attempt, which a goroutine of its own serves.
 type enumerators struct {
-	r      *runtime
+	r      *onRuntime
 	d      *tmtest.Deployment
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -238,7 +238,7 @@ type enumerator struct {
 	parallelism int
 }
 
-func (r *runtime) startEnumerators(p dataflow.Program, g *graph.JobGraph, d *tmtest.Deployment) (*enumerators, error) {
+func (r *onRuntime) startEnumerators(p dataflow.Program, g *graph.JobGraph, d *tmtest.Deployment) (*enumerators, error) {
 	e := &enumerators{r: r, d: d, of: map[string]*enumerator{}}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	r.jm.Look(func() { e.seen = len(r.jm.Splits) })
