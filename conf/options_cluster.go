@@ -133,6 +133,16 @@ var (
 	NetworkMaxBuffersPerChannel = PositiveOption("taskmanager.network.memory.max-buffers-per-channel", 10, "Most buffers one outgoing channel may hold.")
 	// NetworkMaxOverdraftBuffersPerGate (taskmanager.network.memory.max-overdraft-buffers-per-gate) let one record finish.
 	NetworkMaxOverdraftBuffersPerGate = IntOption("taskmanager.network.memory.max-overdraft-buffers-per-gate", 5, "Additional buffers a task may take to finish the record it is emitting.").Where("a whole number of at least 0", isNatural)
+	// NetworkDebloatEnabled (taskmanager.network.memory.buffer-debloat.enabled) bounds what is in flight by time.
+	NetworkDebloatEnabled = BoolOption("taskmanager.network.memory.buffer-debloat.enabled", true, "Whether buffers become smaller where the receiver is slow, so that what is in flight is worth the target time. Flink's default is false; here it is on, so that checkpoints of a job under back pressure stay short.")
+	// NetworkDebloatPeriod (taskmanager.network.memory.buffer-debloat.period) is how often the size is computed.
+	NetworkDebloatPeriod = DurationOption("taskmanager.network.memory.buffer-debloat.period", 200*time.Millisecond, "How often the size of buffers is computed anew.").Where("a duration of at least 1 ms", func(d time.Duration) bool { return d >= time.Millisecond })
+	// NetworkDebloatSamples (taskmanager.network.memory.buffer-debloat.samples) smooths the size.
+	NetworkDebloatSamples = PositiveOption("taskmanager.network.memory.buffer-debloat.samples", 20, "Over how many periods the size of buffers is averaged.")
+	// NetworkDebloatTarget (taskmanager.network.memory.buffer-debloat.target) is what in-flight data is worth.
+	NetworkDebloatTarget = DurationOption("taskmanager.network.memory.buffer-debloat.target", time.Second, "How long it should take a task to consume what is in flight to it.").Where("a duration of at least 1 ms", func(d time.Duration) bool { return d >= time.Millisecond })
+	// NetworkDebloatThreshold (taskmanager.network.memory.buffer-debloat.threshold-percentages) is the least change.
+	NetworkDebloatThreshold = IntOption("taskmanager.network.memory.buffer-debloat.threshold-percentages", 25, "By how many percent the size of buffers has to change to be told to senders.").Where("a whole number of at least 0", isNatural)
 	// NetworkPartitionRequestTimeout (taskmanager.network.partition-request-timeout) bounds the wait for a producer.
 	NetworkPartitionRequestTimeout = DurationOption("taskmanager.network.partition-request-timeout", 10*time.Second, "How long a consumer waits for its producer to be there.")
 	// NetworkConnectTimeoutSec (taskmanager.network.netty.client.connectTimeoutSec) bounds a connection attempt, in seconds.

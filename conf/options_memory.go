@@ -29,7 +29,7 @@ var (
 	// TaskManagerSegmentSize (taskmanager.memory.segment-size) is the size of a network buffer.
 	TaskManagerSegmentSize = SizeOption("taskmanager.memory.segment-size", 32*KB, "Size of a network buffer, a power of two.").Where("a power of two of at least 256 bytes, for example 32kb", isSegmentSize)
 	// TaskManagerMinSegmentSize (taskmanager.memory.min-segment-size) is the least buffer size debloating goes down to.
-	TaskManagerMinSegmentSize = SizeOption("taskmanager.memory.min-segment-size", 256, "Least size of a network buffer that buffer debloating goes down to.")
+	TaskManagerMinSegmentSize = SizeOption("taskmanager.memory.min-segment-size", 256, "Least size of a network buffer that buffer debloating goes down to.").Where("a memory size of at least 1 byte", func(s Size) bool { return s >= 1 })
 	// TaskManagerMetaspaceSize (taskmanager.memory.jvm-metaspace.size) keeps the arithmetic; Go has no metaspace.
 	TaskManagerMetaspaceSize = SizeOption("taskmanager.memory.jvm-metaspace.size", 256*MB, "Metaspace of a JVM. There is none here: the figure keeps Flink's arithmetic, the memory is headroom of the process.")
 	// TaskManagerOverheadMin (taskmanager.memory.jvm-overhead.min) is the overhead's lower bound.

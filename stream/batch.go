@@ -6,11 +6,6 @@ import (
 	"goflink/dataflow"
 )
 
-// batchRows is the size of a local batch. Handing one over costs about 300 ns,
-// so at 256 records it is lost beside the work; more only adds memory and
-// latency.
-const batchRows = 256
-
 // batch is what travels between tasks of one process: records, and in-band marks
 // between them.
 type batch[T any] struct {

@@ -35,6 +35,7 @@ type outChan[T any] struct {
 	ts    int64 // event time of the last record in buf
 	wm    int64 // told to the receiver
 	idle  bool
+	full  int // rows of batch or bytes of buf at which it is sent
 }
 
 func newOutPort[T any](t *task, e *graph.Edge, w []dataflow.ChannelWriter, c codec.Codec[T], route router[T], pool *sync.Pool) *outPort[T] {
@@ -89,11 +90,11 @@ func (p *outPort[T]) write(c *outChan[T], r *dataflow.Rec[T]) error {
 		return p.encode(c, r)
 	}
 	if c.batch == nil {
-		c.batch = newBatch[T](p.pool)
+		p.begin(c)
 	}
 	b := c.batch
 	b.recs = append(b.recs, *r)
-	if len(b.recs) < batchRows {
+	if len(b.recs) < c.full {
 		return nil
 	}
 	c.batch = nil
@@ -103,7 +104,6 @@ func (p *outPort[T]) write(c *outChan[T], r *dataflow.Rec[T]) error {
 // encode appends a record to the channel's buffer, which is sent when the next
 // one would hardly fit.
 func (p *outPort[T]) encode(c *outChan[T], r *dataflow.Rec[T]) error {
-	const slack = 64 // a typical record: filling up to the last byte would encode one record in vain each time
 	p.buffer(c)
 	start, last := len(c.buf.Data), c.ts
 	data := appendRecord(c.buf.Data, p.codec, r, &c.ts)
@@ -113,7 +113,7 @@ func (p *outPort[T]) encode(c *outChan[T], r *dataflow.Rec[T]) error {
 	}
 	c.buf.Data = data
 	c.buf.Rows++
-	if len(data) < dataflow.BufferSize-slack {
+	if len(data) < c.full {
 		return nil
 	}
 	return p.send(c)
@@ -142,8 +142,16 @@ func (p *outPort[T]) overflow(c *outChan[T], n int, r *dataflow.Rec[T]) error {
 	return c.w.SendBuffer(big)
 }
 
+// begin makes the next batch of a local channel.
+func (p *outPort[T]) begin(c *outChan[T]) {
+	c.batch, c.full = newBatch[T](p.pool), c.w.Limit()
+}
+
+// buffer makes the next buffer of a remote channel, unless it is there.
 func (p *outPort[T]) buffer(c *outChan[T]) {
+	const slack = 64 // a typical record: filling up to the last byte would encode one record in vain each time
 	if c.buf == nil {
+		c.full = c.w.Limit() - slack
 		c.buf = c.w.NewBuffer(dataflow.BufferSize)
 		c.buf.Data = append(c.buf.Data, formatVersion)
 		c.ts = 0
@@ -180,7 +188,7 @@ func (p *outPort[T]) tell(c *outChan[T]) {
 func (p *outPort[T]) mark(c *outChan[T], kind byte, ts int64) {
 	if c.local {
 		if c.batch == nil {
-			c.batch = newBatch[T](p.pool)
+			p.begin(c)
 		}
 		c.batch.mark(kind, ts)
 		return

@@ -17,6 +17,7 @@ import (
 // sent is a channel that keeps what it is sent.
 type sent struct {
 	local   bool
+	limit   int // 0: the largest
 	batches []dataflow.Batch
 	buffers []*dataflow.Buffer
 	reuse   bool // give buffers back at once, for benchmarks
@@ -24,6 +25,15 @@ type sent struct {
 }
 
 func (s *sent) Local() bool { return s.local }
+func (s *sent) Limit() int {
+	if s.limit > 0 {
+		return s.limit
+	}
+	if s.local {
+		return dataflow.BatchRows
+	}
+	return dataflow.BufferSize
+}
 func (s *sent) SendBatch(b dataflow.Batch) error {
 	s.batches = append(s.batches, b)
 	return nil
@@ -126,6 +136,8 @@ func TestEdge(t *testing.T) {
 				wm += int64(r.IntN(1000))
 				out.Watermark(wm)
 				out.Watermark(wm - 1) // goes back: ignored
+			case 3:
+				s.limit = 1 + r.IntN(dataflow.BatchRows)
 			case 1:
 				idle = !idle
 				out.Status(idle)

@@ -41,6 +41,14 @@ type writer struct{ c *channel }
 // Local tells whether the receiver takes batches.
 func (w writer) Local() bool { return !w.c.remote }
 
+// Limit is that of a receiver that keeps up.
+func (w writer) Limit() int {
+	if w.c.remote {
+		return dataflow.BufferSize
+	}
+	return dataflow.BatchRows
+}
+
 // SendBatch queues a batch and blocks the sender when its credit is used up.
 func (w writer) SendBatch(b dataflow.Batch) error {
 	w.push(item{batch: b})

@@ -12,6 +12,7 @@ type inputChannel struct {
 	flat   int // within the gate
 	conn   *conn
 	local  *Outputs // the sender, when it is in this process
+	writer *Writer  // … and its end of the channel
 	queue  fifo[queued]
 	state  channelState
 	eod    bool // end of data seen

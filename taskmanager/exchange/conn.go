@@ -130,6 +130,10 @@ func (c *conn) grant(id ChannelID, n int) {
 	c.enqueue(outFrame{header: header{kind: frameCredit, channel: id, rows: n}})
 }
 
+func (c *conn) size(id ChannelID, bytes int) {
+	c.enqueue(outFrame{header: header{kind: frameSize, channel: id, rows: bytes}})
+}
+
 func (c *conn) backlog(id ChannelID, n int) {
 	c.enqueue(outFrame{header: header{kind: frameBacklog, channel: id, rows: n}})
 }
@@ -210,10 +214,14 @@ func (c *conn) dispatch(r io.Reader, h header) error {
 	if h.kind == frameGoodbye {
 		return errGoodbye
 	}
-	if h.kind == frameCredit {
+	if h.kind == frameCredit || h.kind == frameSize {
 		w := c.session.writer(c, h.channel)
-		if w == nil {
+		switch {
+		case w == nil:
 			return fmt.Errorf("exchange: credit for %s: %w", h.channel, errUnknownChannel)
+		case h.kind == frameSize:
+			w.sized(h.rows)
+			return nil
 		}
 		return w.credited(h.rows)
 	}

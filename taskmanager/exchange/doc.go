@@ -20,6 +20,10 @@
 // sender, at most 5 a task (overdraft). Batches of local channels count the
 // same way. Events need no credit but keep their place behind data.
 //
+// Debloating: the receiver tells senders how much to put into a buffer (Writer.Limit,
+// frameSize), so that what is in flight to a task is worth a time rather than a
+// number of buffers (debloat.go; sizer is the pure core).
+//
 // Unaligned checkpoints: a barrier that overtakes goes before the buffers that
 // wait for credit at the sender (Outputs.SendBarrier copies them), and is looked
 // at by the gate when it comes in (aligner.announce), not when it is reached.

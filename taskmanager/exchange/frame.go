@@ -12,7 +12,7 @@ import (
 
 // WireVersion is the version of the data plane's framing. Both ends must have
 // the same one: workers of one job run one binary.
-const WireVersion = 1
+const WireVersion = 2
 
 // Frame types.
 const (
@@ -24,7 +24,8 @@ const (
 	frameEndOfPartition = 6
 	frameCancel         = 7
 	frameGoodbye        = 8 // the sender's side of the attempt was cancelled
-	frameLast           = frameGoodbye
+	frameSize           = 9 // receiver to sender: put Rows bytes into a buffer
+	frameLast           = frameSize
 )
 
 // MaxRecord is the largest encoded record, in bytes, with 4 KiB for what the
@@ -89,9 +90,9 @@ func (h *header) check() error {
 		if h.length == 0 {
 			return fmt.Errorf("exchange: empty buffer frame")
 		}
-	case frameCredit, frameBacklog:
+	case frameCredit, frameBacklog, frameSize:
 		if h.rows == 0 {
-			return fmt.Errorf("exchange: credit or backlog of 0")
+			return fmt.Errorf("exchange: credit, backlog or size of 0")
 		}
 	case frameBarrier, frameEndOfData, frameEndOfPartition, frameCancel:
 		limit = eventLimit

@@ -122,6 +122,7 @@ type Gate struct {
 	ready    fifo[*inputChannel]
 	out      fifo[Item] // decided, not taken yet
 	floating int        // free floating credits
+	debloat  *debloater // nil: off
 	hungry   fifo[*inputChannel]
 	eod      EndOfData
 	eods     int // channels that ended their data
@@ -133,7 +134,7 @@ type Gate struct {
 }
 
 func newGate(net *Network, o GateOptions) *Gate {
-	g := &Gate{o: o, net: net, floating: net.o.Credits.Floating, opened: map[int64]openBarrier{}}
+	g := &Gate{o: o, net: net, floating: net.o.Credits.Floating, opened: map[int64]openBarrier{}, debloat: newDebloater(net.o.Debloat)}
 	for i, in := range o.Inputs {
 		for j, src := range in.Sources {
 			c := &inputChannel{gate: g, input: i, index: j, flat: len(g.channels), peer: src.Peer,
@@ -346,16 +347,23 @@ func (g *Gate) Cancel(id int64) bool {
 // credit to the sender.
 func (g *Gate) Done(item Item) {
 	c := item.channel
+	rows, bytes := 0, 0
 	if item.Batch != nil {
+		rows = item.Batch.Rows()
 		item.Batch.Release()
 	} else {
-		g.bytesIn += int64(len(item.Buffer.Data))
+		bytes = len(item.Buffer.Data)
+		g.bytesIn += int64(bytes)
 		freeBuffer(item.Buffer)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed || item.units == 0 {
 		return
+	}
+	if d := g.debloat; d != nil {
+		d.rows += int64(rows)
+		d.bytes += int64(bytes)
 	}
 	c.credit.consumed += int64(item.units)
 	if c.local != nil {

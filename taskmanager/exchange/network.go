@@ -32,6 +32,8 @@ type Options struct {
 	// Credits are how many buffers may be on their way; zero fields take
 	// Flink's defaults.
 	Credits Credits
+	// Debloat bounds what is in flight by time.
+	Debloat Debloat
 	// ConnectTimeout bounds how long a session waits for its connections;
 	// 0: 30 s. It covers a peer that is slow to start its tasks.
 	ConnectTimeout time.Duration
@@ -96,6 +98,7 @@ func Listen(o Options) (*Network, error) {
 		o.ConnectTimeout = 30 * time.Second
 	}
 	o.Credits.complete()
+	o.Debloat.complete()
 	address := net.JoinHostPort(o.Bind, strconv.Itoa(o.Port))
 	l, err := net.Listen("tcp", address)
 	if err != nil {

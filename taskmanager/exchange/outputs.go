@@ -68,6 +68,7 @@ type Writer struct {
 	overtake bool
 	target   *inputChannel // local: bound by Session.Connect
 	isLocal  bool
+	limit    atomic.Int32 // see Limit; set by whoever hears of it
 
 	conn   *conn // remote: bound by Session.Connect
 	credit int   // may be negative after a jumbo buffer
@@ -81,8 +82,10 @@ func newOutputs(ctx context.Context, net *Network, o OutputsOptions) *Outputs {
 		for _, t := range edge {
 			w := &Writer{out: out, id: t.Channel, peer: t.Peer, finished: t.Finished, overtake: t.Overtakes}
 			w.isLocal = t.Finished || t.Peer.WorkerID == net.o.WorkerID
+			w.limit.Store(dataflow.BatchRows)
 			if !w.isLocal {
 				out.remote++
+				w.limit.Store(dataflow.BufferSize)
 			}
 			writers = append(writers, w)
 		}

@@ -33,7 +33,7 @@ var testSecret = control.Secret("0123456789abcdef0123456789abcdef")
 
 func newNetwork(t testing.TB, worker string) *Network {
 	n, err := Listen(Options{WorkerID: worker, Bind: "127.0.0.1", Secret: testSecret, NetworkBytes: 64 << 20,
-		ConnectTimeout: 10 * time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		Debloat: Debloat{Enabled: true, Threshold: 25}, ConnectTimeout: 10 * time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

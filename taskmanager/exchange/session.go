@@ -155,7 +155,7 @@ func (s *Session) bindLocal() ([]Peer, error) {
 		if in == nil {
 			return nil, fmt.Errorf("exchange: %s: the receiver of %s is not deployed here", w.out.o.Task, id)
 		}
-		in.local, w.target = w.out, in
+		in.local, in.writer, w.target = w.out, w, in
 	}
 	for id, in := range s.mu.inputs {
 		if in.finished() || in.local != nil {

@@ -119,6 +119,7 @@ func (a *attempt) prepare(t *task, td *control.TaskDeployment, dir string) error
 		if err != nil {
 			return err
 		}
+		t.showDebloated()
 	}
 	outputs, err := a.outputEdges(t)
 	if err != nil {

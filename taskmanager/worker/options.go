@@ -15,6 +15,7 @@ import (
 	"goflink/control"
 	"goflink/dataflow"
 	"goflink/graph"
+	"goflink/taskmanager/exchange"
 )
 
 // Options configure Run.
@@ -62,6 +63,7 @@ type settings struct {
 	// unalignedForced lets barriers overtake on edges with a custom partitioner.
 	unalignedForced bool
 	flushEvery      time.Duration // 0: after every step, negative: never by time
+	debloat         exchange.Debloat
 	heartbeat       time.Duration
 	timeout         time.Duration // changed by Run's goroutine only
 	beats           time.Duration // between the JobManager's heartbeats, 0: it sends none; Run's goroutine only
@@ -99,6 +101,7 @@ func newSettings(o Options) (*settings, error) {
 	if !conf.ExecutionBufferTimeoutEnabled.Get(s.conf) {
 		s.flushEvery = -1
 	}
+	s.debloat = debloatOf(s.conf)
 	s.heartbeat = conf.HeartbeatInterval.Get(s.conf)
 	s.timeout = conf.HeartbeatTimeout.Get(s.conf)
 	s.vertices, s.operators = map[string]*graph.Vertex{}, map[string]*graph.Vertex{}
@@ -109,6 +112,11 @@ func newSettings(o Options) (*settings, error) {
 		}
 	}
 	return s, nil
+}
+
+func debloatOf(c *conf.Config) exchange.Debloat {
+	return exchange.Debloat{Enabled: conf.NetworkDebloatEnabled.Get(c), Period: conf.NetworkDebloatPeriod.Get(c), Target: conf.NetworkDebloatTarget.Get(c),
+		Samples: conf.NetworkDebloatSamples.Get(c), Threshold: conf.NetworkDebloatThreshold.Get(c), MinBytes: int(conf.TaskManagerMinSegmentSize.Get(c))}
 }
 
 // keyedOperators is how many operators share a slot's managed memory.

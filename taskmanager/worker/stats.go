@@ -6,6 +6,7 @@ import (
 
 	"goflink/control"
 	"goflink/dataflow"
+	"goflink/metrics"
 )
 
 // publishEvery is how many batches a busy task processes between two
@@ -34,12 +35,18 @@ type stats struct {
 	idle       time.Duration
 	backlogged time.Duration
 	published  atomic.Pointer[control.TaskIO]
+	// What any goroutine may read of the idle time: what is over, in nanoseconds, and
+	// when the wait that goes on began (0: none), in nanoseconds since the epoch.
+	idleOver, idleSince atomic.Int64
 }
 
 func (s *stats) begin(now time.Time) { s.began = now }
 
 func (s *stats) waitBegan(kind waitKind, now time.Time) {
 	s.waiting, s.waitSince, s.inWait = kind, now, true
+	if kind == waitInput {
+		s.idleSince.Store(now.UnixNano())
+	}
 }
 
 func (s *stats) waitEnded(now time.Time) {
@@ -51,9 +58,21 @@ func (s *stats) waitEnded(now time.Time) {
 	switch s.waiting {
 	case waitInput:
 		s.idle += d
+		s.idleSince.Store(0)
+		s.idleOver.Store(int64(s.idle))
 	case waitOutput:
 		s.backlogged += d
 	}
+}
+
+// idleUntil is how long the task has waited for input, for any goroutine. A wait
+// that ends just now may be left out: the next call has it.
+func (s *stats) idleUntil(now time.Time) time.Duration {
+	idle, since := s.idleOver.Load(), s.idleSince.Load()
+	if since > 0 {
+		idle += max(0, now.UnixNano()-since)
+	}
+	return time.Duration(idle)
 }
 
 // snapshot returns the figures last published; never nil.
@@ -122,4 +141,12 @@ func (t *task) publishMetrics(io *control.TaskIO) {
 	m.FiredTimers.Add(t.stats.timers - m.FiredTimers.Count())
 	m.CurrentInputWatermark.Set(io.Watermark)
 	t.metrics.Publish()
+}
+
+// showDebloated registers what debloating has decided for the task's input.
+func (t *task) showDebloated() {
+	if size, ms, ok := t.gate.Debloated(); ok {
+		t.metrics.Gauge("debloatedBufferSize", metrics.IntGauge(size))
+		t.metrics.Gauge("estimatedTimeToConsumeBuffersMs", metrics.IntGauge(ms))
+	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // tick drives everything periodic of the worker: marks for the buffer
-// time-out, heartbeats, meters and reports. It does no work of a task, so a
+// time-out, sizes of buffers, heartbeats, meters and reports. It does no work of a task, so a
 // busy task delays none of it.
 func (w *worker) tick() {
 	every := func(d time.Duration) (<-chan time.Time, func()) {
@@ -19,10 +19,15 @@ func (w *worker) tick() {
 		return t.C, t.Stop
 	}
 	flush, stopFlush := every(w.flushEvery)
+	period := w.debloat.Period
+	if !w.debloat.Enabled {
+		period = 0
+	}
+	debloat, stopDebloat := every(period)
 	beat, stopBeat := every(w.heartbeat)
 	meters, stopMeters := every(metrics.TickInterval)
 	report, stopReport := every(w.MetricsInterval)
-	for _, stop := range []func(){stopFlush, stopBeat, stopMeters, stopReport} {
+	for _, stop := range []func(){stopFlush, stopDebloat, stopBeat, stopMeters, stopReport} {
 		defer stop()
 	}
 	for {
@@ -31,6 +36,8 @@ func (w *worker) tick() {
 			return
 		case <-flush:
 			w.markFlush()
+		case now := <-debloat:
+			w.adaptBuffers(now)
 		case <-beat:
 			w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Heartbeat{Heartbeat: &control.Heartbeat{SentMs: time.Now().UnixMilli(), RssBytes: residentBytes()}}})
 		case now := <-meters:
@@ -54,6 +61,15 @@ func (w *worker) markFlush() {
 		t.flush.Store(true)
 		if t.hasFlush.Load() {
 			t.signal()
+		}
+	}
+}
+
+// adaptBuffers lets each task's input ask for smaller or larger buffers.
+func (w *worker) adaptBuffers(now time.Time) {
+	for _, t := range w.tasks() {
+		if t.gate != nil {
+			t.gate.Debloat(now, t.stats.idleUntil(now))
 		}
 	}
 }
