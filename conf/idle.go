@@ -31,7 +31,6 @@ var idle = []struct {
 	{"the keytab stays with the client", []string{"yarn.security.kerberos.localized-keytab-path", "yarn.security.kerberos.ship-local-keytab"}},
 	{"metrics are told by the REST API and the web page only", []string{"metrics.reporter.", "metrics.reporters", "metrics.scope.delimiter",
 		"metrics.fetcher.update-interval"}},
-	{"there are no latency markers", []string{"metrics.latency.interval", "metrics.latency.history-size"}},
 	{"there is no history server", []string{"jobmanager.archive.fs.dir"}},
 	{"the program is staged once and found by its digest", []string{"yarn.provided.lib.dirs", "yarn.provided.usrlib.dir"}},
 	{"all containers have the label of the application", []string{"yarn.taskmanager.node-label"}},

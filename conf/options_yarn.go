@@ -94,6 +94,18 @@ var (
 	MetricsFetcherUpdateInterval = DurationOption("metrics.fetcher.update-interval", 10*time.Second, "How often the JobManager fetches metrics for the web page; 0 never.")
 	// MetricsLatencyInterval (metrics.latency.interval) emits latency markers.
 	MetricsLatencyInterval = DurationOption("metrics.latency.interval", 0, "How often sources emit latency markers; 0 never.")
+	// MetricsLatencyGranularity (metrics.latency.granularity) is what latencies are kept apart by.
+	MetricsLatencyGranularity = EnumOption("metrics.latency.granularity", LatencyOperator, []LatencyGranularity{LatencySingle, LatencyOperator, LatencySubtask}, nil, "What latencies are kept apart by: single (the operator that is reached), operator (and the source), subtask (and the source's subtask).")
 	// MetricsLatencyHistorySize (metrics.latency.history-size) is the window of latency histograms.
-	MetricsLatencyHistorySize = PositiveOption("metrics.latency.history-size", 128, "Number of measured latencies that are kept per operator.")
+	MetricsLatencyHistorySize = PositiveOption("metrics.latency.history-size", 128, "Number of measured latencies that are kept per operator, at most 1024.")
+)
+
+// LatencyGranularity is what latencies are kept apart by.
+type LatencyGranularity string
+
+// Values of metrics.latency.granularity.
+const (
+	LatencySingle   LatencyGranularity = "single"
+	LatencyOperator LatencyGranularity = "operator"
+	LatencySubtask  LatencyGranularity = "subtask"
 )

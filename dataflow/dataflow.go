@@ -56,6 +56,16 @@ type Input[T any] interface {
 	Status(idle bool) error
 }
 
+// LatencyMarker goes from a source to the sinks with the records, to measure how
+// long they take.
+type LatencyMarker struct {
+	// Marked is when the source sent it, in milliseconds since the epoch.
+	Marked int64
+	// Operator is the source operator's id, Subtask its number.
+	Operator string
+	Subtask  int
+}
+
 // Batch is a typed slice of records handed to a task of the same process
 // without serialisation (see stream's typedBatch). It also counts against the
 // channel's credit.
@@ -112,6 +122,14 @@ type OutputPort interface {
 	Pending() bool
 	// Rows is the number of records emitted so far, for numRecordsOut.
 	Rows() int64
+}
+
+// TimedPort is an OutputPort whose records may wait for another time than the
+// job's others.
+type TimedPort interface {
+	// FlushAfter is the longest time that a record waits (0: none waits, negative:
+	// until a buffer is full), and false where the job's setting counts.
+	FlushAfter() (time.Duration, bool)
 }
 
 // InputPort is the typed receiving end of one incoming edge. It decodes, keeps
@@ -323,6 +341,12 @@ type Env struct {
 	// SendEvent sends an event of a source's reader to the coordinator (see
 	// EventKind). Safe from any goroutine; nil in tests without one.
 	SendEvent func(operatorID string, data []byte)
+
+	// LatencyEvery is how often sources send latency markers; 0: never.
+	LatencyEvery time.Duration
+	// Latency takes a marker that reached an operator, on the task's goroutine; nil
+	// without markers.
+	Latency func(operatorID string, m *LatencyMarker)
 
 	// Scratch is a local folder of the process that goes with it.
 	Scratch string

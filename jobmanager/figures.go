@@ -2,12 +2,14 @@ package jobmanager
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"goflink/control"
 	"goflink/jobmanager/checkpoint"
 	"goflink/jobmanager/execution"
 	"goflink/jobmanager/rest"
+	"goflink/metrics"
 	"goflink/metrics/accumulator"
 )
 
@@ -98,6 +100,25 @@ func (m *master) jobMetrics() map[string]string {
 	checkpointMetrics(m.cp.Stats(), put, out)
 	return out
 }
+
+// shownJobMetrics are jobMetrics with the latencies that tasks told of, which Flink
+// shows with the job.
+func (m *master) shownJobMetrics() map[string]string {
+	out := m.jobMetrics()
+	for _, e := range m.exec.Tasks() {
+		if f := m.figures[e.ID()]; f != nil {
+			for k, v := range f.metrics {
+				if isLatency(k) {
+					out[k] = v
+				}
+			}
+		}
+	}
+	return out
+}
+
+// isLatency tells a latency's name among those of a task's figures.
+func isLatency(name string) bool { return strings.HasPrefix(name, metrics.LatencyGroup+".") }
 
 func checkpointMetrics(s checkpoint.Snapshot, put func(string, int64), out map[string]string) {
 	put("totalNumberOfCheckpoints", int64(s.Counts.Total))

@@ -305,7 +305,7 @@ func (r *restCluster) Shutdown(context.Context) error {
 
 // JobMetrics are a job's figures.
 func (r *restCluster) JobMetrics(ctx context.Context, id string) (map[string]string, error) {
-	return read(ctx, r, id, (*master).jobMetrics, func(o *ended) map[string]string { return o.Metrics })
+	return read(ctx, r, id, (*master).shownJobMetrics, func(o *ended) map[string]string { return o.Metrics })
 }
 
 // TaskMetrics are the figures of a vertex's subtasks.
@@ -343,7 +343,9 @@ func (m *master) vertexMetrics(vertex string) map[int]map[string]string {
 		figures := map[string]string{}
 		if f := m.figures[e.ID()]; f != nil {
 			for k, v := range f.metrics {
-				figures[strings.TrimSpace(k)] = v
+				if !isLatency(k) {
+					figures[strings.TrimSpace(k)] = v
+				}
 			}
 		}
 		out[e.Subtask] = figures

@@ -8,6 +8,9 @@ import (
 // NoWatermark is the watermark of an input that has not sent one yet; Flink shows the least 64-bit number.
 const NoWatermark = math.MinInt64
 
+// LatencyGroup is the group of a task's latencies, which are shown with the job.
+const LatencyGroup = "latency"
+
 // TaskID names a subtask for its metrics.
 type TaskID struct {
 	// JobID and VertexID are 32 hexadecimal digits.

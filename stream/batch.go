@@ -18,8 +18,10 @@ type batch[T any] struct {
 // mark is a watermark or a change of status before the record at pos.
 type mark struct {
 	pos  int32
-	kind byte // tagWatermark, tagIdle, tagActive
+	kind byte // tagWatermark, tagIdle, tagActive, tagLatency
 	ts   int64
+	// latency is a marker of kind tagLatency.
+	latency *dataflow.LatencyMarker
 }
 
 func newPool[T any]() *sync.Pool { return &sync.Pool{New: func() any { return new(batch[T]) }} }
@@ -35,10 +37,11 @@ func (b *batch[T]) Rows() int { return len(b.recs) }
 // Release clears the records, so that the pool keeps no user memory alive.
 func (b *batch[T]) Release() {
 	clear(b.recs)
+	clear(b.marks)
 	b.recs, b.marks, b.next = b.recs[:0], b.marks[:0], 0
 	b.pool.Put(b)
 }
 
 func (b *batch[T]) mark(kind byte, ts int64) {
-	b.marks = append(b.marks, mark{int32(len(b.recs)), kind, ts})
+	b.marks = append(b.marks, mark{pos: int32(len(b.recs)), kind: kind, ts: ts})
 }

@@ -110,8 +110,14 @@ func (e *Env) EnableCheckpointing(interval time.Duration) {
 }
 
 // SetBufferTimeout bounds how long a record waits in an output buffer
-// (execution.buffer-timeout.interval).
+// (execution.buffer-timeout.interval); BufferTimeout does so for one operator.
 func (e *Env) SetBufferTimeout(d time.Duration) { conf.ExecutionBufferTimeout.Set(e.own, d) }
+
+// SetLatencyTracking has sources send latency markers each interval
+// (metrics.latency.interval); 0 switches them off.
+func (e *Env) SetLatencyTracking(interval time.Duration) {
+	conf.MetricsLatencyInterval.Set(e.own, interval)
+}
 
 // SetAutoWatermarkInterval is the period of watermark generators
 // (pipeline.auto-watermark-interval).

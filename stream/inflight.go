@@ -59,7 +59,9 @@ func (p *inPort[T]) EncodeBatch(b dataflow.Batch, from int) ([]dataflow.Buffer, 
 	next := tb.next
 	for i := from; ; i++ {
 		for ; next < len(tb.marks) && int(tb.marks[next].pos) <= i; next++ {
-			f.mark(tb.marks[next].kind, tb.marks[next].ts)
+			if m := &tb.marks[next]; m.kind != tagLatency { // it would tell how long the job stood still
+				f.mark(m.kind, m.ts)
+			}
 		}
 		if i == len(tb.recs) {
 			return f.finish(), nil
@@ -100,8 +102,8 @@ func (p *inPort[T]) Settled() dataflow.Buffer {
 
 // recode encodes what is to be kept of a buffer.
 func (p *inPort[T]) recode(data []byte, last int64, keep func(*T) bool, still bool) ([]dataflow.Buffer, error) {
-	if len(data) == 0 || data[0] != formatVersion {
-		return nil, fmt.Errorf("%w: format version %v, want %d", errBuffer, data[:min(1, len(data))], formatVersion)
+	if err := checkFormat(data); err != nil {
+		return nil, err
 	}
 	f := &recoder[T]{p: p}
 	err := p.each(data, 1, last, func(r *dataflow.Rec[T]) {
@@ -141,6 +143,10 @@ func (p *inPort[T]) each(data []byte, at int, last int64, record func(*dataflow.
 		case tagIdle, tagActive:
 			at++
 			mark(tag, 0)
+		case tagLatency: // left out, as in EncodeBatch
+			if _, at, err = decodeLatency(data, at); err != nil {
+				return err
+			}
 		default:
 			return badBuffer(at, fmt.Sprintf("unknown element %d", tag))
 		}

@@ -71,7 +71,13 @@ func (p *inPort[T]) ProcessBatch(ch int, b dataflow.Batch, from int) (int, bool,
 		for tb.next < len(tb.marks) && int(tb.marks[tb.next].pos) <= i {
 			m := tb.marks[tb.next]
 			tb.next++
-			if err := p.mark(ch, m.kind, m.ts); err != nil {
+			err := error(nil)
+			if m.kind == tagLatency {
+				err = p.latency(m.latency)
+			} else {
+				err = p.mark(ch, m.kind, m.ts)
+			}
+			if err != nil {
 				return i, false, err
 			}
 		}
@@ -96,8 +102,8 @@ func (p *inPort[T]) ProcessBatch(ch int, b dataflow.Batch, from int) (int, bool,
 func (p *inPort[T]) ProcessBytes(ch int, data []byte, from int) (int, bool, error) {
 	at := from
 	if at == 0 {
-		if len(data) == 0 || data[0] != formatVersion {
-			return 0, false, fmt.Errorf("%w: format version %v, want %d", errBuffer, data[:min(1, len(data))], formatVersion)
+		if err := checkFormat(data); err != nil {
+			return 0, false, err
 		}
 		p.last[ch] = 0
 		at = 1
@@ -124,6 +130,11 @@ func (p *inPort[T]) ProcessBytes(ch int, data []byte, from int) (int, bool, erro
 		case tagIdle, tagActive:
 			at++
 			err = p.mark(ch, tag, 0)
+		case tagLatency:
+			var m *dataflow.LatencyMarker
+			if m, at, err = decodeLatency(data, at); err == nil {
+				err = p.latency(m)
+			}
 		default:
 			err = badBuffer(at, fmt.Sprintf("unknown element %d", tag))
 		}

@@ -3,6 +3,7 @@ package stream
 import (
 	"fmt"
 	"reflect"
+	"time"
 
 	"goflink/codec"
 	"goflink/dataflow"
@@ -17,6 +18,8 @@ type op struct {
 	// sides are the side outputs that the operator declared.
 	sides map[string]reflect.Type
 	edges map[*graph.Input]edge
+	// flushAfter is the buffer time-out of its outputs; nil: the job's.
+	flushAfter *time.Duration
 	// build makes the operator of one subtask; its consumers exist already.
 	build func(t *task) error
 	// enumerator makes the split enumerator of a source that has one.

@@ -1,6 +1,10 @@
 package stream
 
-import "goflink/graph"
+import (
+	"time"
+
+	"goflink/graph"
+)
 
 // Option configures one operator.
 type Option func(*op)
@@ -33,6 +37,18 @@ func MaxParallelism(n int) Option { return func(o *op) { o.node.MaxParallelism =
 // SlotSharingGroup puts the operator into slots that only operators of the same
 // group share.
 func SlotSharingGroup(name string) Option { return func(o *op) { o.node.SlotSharingGroup = name } }
+
+// BufferTimeout bounds how long a record that the operator emits waits in an output
+// buffer, in place of the job's time (execution.buffer-timeout.interval; Flink's
+// setBufferTimeout): 0 sends each record at once, a negative one only full buffers,
+// which is best for throughput. It counts where the operator's output leaves its
+// task; times between 0 and 1 ms are taken as 1 ms.
+func BufferTimeout(d time.Duration) Option {
+	if d > 0 {
+		d = max(d, time.Millisecond)
+	}
+	return func(o *op) { o.flushAfter = &d }
+}
 
 // StartNewChain runs the operator in another task than what it reads.
 func StartNewChain() Option { return func(o *op) { o.node.Chain = graph.ChainHead } }

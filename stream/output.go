@@ -3,8 +3,10 @@ package stream
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"goflink/codec"
+	"goflink/conf"
 	"goflink/dataflow"
 	"goflink/graph"
 )
@@ -24,6 +26,9 @@ type outPort[T any] struct {
 	wm   int64
 	idle bool
 	copy bool // broadcast of a type that is not flat
+	// single: each record is sent by itself.
+	single     bool
+	flushAfter *time.Duration
 }
 
 // outChan is one channel and what was written to it so far.
@@ -43,6 +48,7 @@ func newOutPort[T any](t *task, e *graph.Edge, w []dataflow.ChannelWriter, c cod
 	p := &outPort[T]{chans: make([]outChan[T], len(w)), codec: c, pool: pool, wm: dataflow.MinWatermark,
 		all: e.Partitioning == graph.Partitioning_BROADCAST, copy: !c.Flat(), sel: selectorOf(t, e, len(w), route),
 		name: t.program.chained.Node(e.SourceOperator).Name}
+	p.setTimeout(t, t.program.ops[t.program.chained.Node(e.SourceOperator)].flushAfter)
 	for i, x := range w {
 		p.chans[i] = outChan[T]{w: x, local: x.Local(), wm: dataflow.MinWatermark}
 	}
@@ -142,9 +148,30 @@ func (p *outPort[T]) overflow(c *outChan[T], n int, r *dataflow.Rec[T]) error {
 	return c.w.SendBuffer(big)
 }
 
+// setTimeout sets how long records wait; nil takes the job's time.
+func (p *outPort[T]) setTimeout(t *task, own *time.Duration) {
+	p.flushAfter = own
+	if own != nil {
+		p.single = *own == 0
+	} else if c := t.env.Conf; c != nil {
+		p.single = conf.ExecutionBufferTimeoutEnabled.Get(c) && conf.ExecutionBufferTimeout.Get(c) == 0
+	}
+}
+
+// FlushAfter implements dataflow.TimedPort.
+func (p *outPort[T]) FlushAfter() (time.Duration, bool) {
+	if p.flushAfter == nil {
+		return 0, false
+	}
+	return *p.flushAfter, true
+}
+
 // begin makes the next batch of a local channel.
 func (p *outPort[T]) begin(c *outChan[T]) {
 	c.batch, c.full = newBatch[T](p.pool), c.w.Limit()
+	if p.single {
+		c.full = 1
+	}
 }
 
 // buffer makes the next buffer of a remote channel, unless it is there.
@@ -152,6 +179,9 @@ func (p *outPort[T]) buffer(c *outChan[T]) {
 	const slack = 64 // a typical record: filling up to the last byte would encode one record in vain each time
 	if c.buf == nil {
 		c.full = c.w.Limit() - slack
+		if p.single {
+			c.full = 1
+		}
 		c.buf = c.w.NewBuffer(dataflow.BufferSize)
 		c.buf.Data = append(c.buf.Data, formatVersion)
 		c.ts = 0

@@ -34,15 +34,16 @@ type activeSplit[S, T any] struct {
 // source of its chain.
 type sourceOp[S, T any] struct {
 	base
-	kind   *splitKind[S, T]
-	next   dataflow.Input[T]
-	time   eventTime[T]
-	ctx    ReaderContext
-	reader Reader[S, T]
-	align  alignedReader
-	active []activeSplit[S, T]
-	queued []S // splits that wait for their turn
-	turn   int
+	kind    *splitKind[S, T]
+	next    dataflow.Input[T]
+	time    eventTime[T]
+	ctx     ReaderContext
+	reader  Reader[S, T]
+	align   alignedReader
+	latency latencyClock
+	active  []activeSplit[S, T]
+	queued  []S // splits that wait for their turn
+	turn    int
 	// asked is true while a request for a split is out.
 	asked, noMore, done bool
 	started             bool
@@ -363,6 +364,9 @@ func (o *sourceOp[S, T]) nextProc() (int64, bool) {
 	if at, has := o.align.nextReport(o.now); has && (!ok || at < best) {
 		best, ok = at, true
 	}
+	if at, has := o.latency.due(o.t.env); has && (!ok || at < best) {
+		best, ok = at, true
+	}
 	return best, ok
 }
 
@@ -375,7 +379,7 @@ func (o *sourceOp[S, T]) fireProc(now int64) error {
 		return err
 	}
 	o.align.fire(&o.base, now, o.time.wm, o.time.idle)
-	return nil
+	return o.latency.fire(&o.base, now)
 }
 
 // Collect is never called: a source has no input. It makes the source fit where

@@ -30,6 +30,7 @@ type twoRig struct {
 	sides [2]dataflow.Input[token]
 	now   time.Time
 	out   []string
+	env   *dataflow.Env
 }
 
 // newTwoRig builds a program of two sources and a vertex that reads both; build
@@ -45,10 +46,11 @@ func newTwoRig(t testing.TB, build func(r *twoRig, a, b Stream[token])) *twoRig 
 		t.Fatal(err)
 	}
 	ch := p.chained.Chains[2]
-	r.chain, err = p.BuildChain(ch.Vertex.Id, &dataflow.Env{
+	r.env = &dataflow.Env{
 		Ctx: t.Context(), Blocked: new(bool), InputChannels: []int{1, 1}, Parallelism: 1, MaxParallelism: int(ch.Vertex.MaxParallelism),
 		State: state.Env{Range: state.Range{Start: 0, End: int(ch.Vertex.MaxParallelism)}, MaxParallelism: int(ch.Vertex.MaxParallelism)},
-		Now:   func() time.Time { return r.now }})
+		Now:   func() time.Time { return r.now }}
+	r.chain, err = p.BuildChain(ch.Vertex.Id, r.env)
 	if err != nil {
 		t.Fatal(err)
 	}

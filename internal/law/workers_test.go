@@ -189,6 +189,7 @@ func (r *onRuntime) startWorkers(n int, a *Attempt, p dataflow.Program) (stop fu
 	if a.Backend == state.Pebble {
 		c[conf.StateBackendType.Key] = "rocksdb"
 	}
+	flowOptions(c, a.Seed)
 	binary, err := proto.Marshal(&graph.Program{Sha256: "cafe"})
 	if err != nil {
 		r.t.Fatal(err)
@@ -208,6 +209,17 @@ func (r *onRuntime) startWorkers(n int, a *Attempt, p dataflow.Program) (stop fu
 		cancel()
 		wg.Wait()
 		r.jm.Forget()
+	}
+}
+
+// flowOptions draws what must not change any result: markers among the records, and
+// buffers that shrink.
+func flowOptions(c map[string]string, seed uint64) {
+	if seed&2 != 0 {
+		c[conf.MetricsLatencyInterval.Key] = "1 ms"
+	}
+	if seed&4 != 0 {
+		c[conf.NetworkDebloatPeriod.Key], c[conf.NetworkDebloatTarget.Key] = "1 ms", "1 ms"
 	}
 }
 

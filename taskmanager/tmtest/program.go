@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"goflink/dataflow"
 	"goflink/graph"
@@ -45,6 +46,8 @@ type Job struct {
 	// with number At.
 	Cmd string
 	At  int64
+	// FlushAfter are the buffer time-outs of vertices that have one of their own.
+	FlushAfter map[string]*time.Duration
 	// File takes committed lines when the program runs in a process of its own.
 	File string
 
@@ -127,14 +130,14 @@ func (j *Job) BuildChain(vertexID string, env *dataflow.Env) (*dataflow.Chain, e
 	b := base{job: j, env: env, id: vertexID}
 	switch strings.TrimPrefix(vertexID, j.Prefix) {
 	case SourceID:
-		s := &source{base: b, out: newPort(env, 0)}
+		s := &source{base: b, out: b.newPort(0)}
 		return &dataflow.Chain{Source: s, Operators: []dataflow.Operator{s}, Outputs: []dataflow.OutputPort{s.out}}, nil
 	case KeyedID:
 		if j.Stores {
-			c := &keyedCounter{base: b, out: newPort(env, 0)}
+			c := &keyedCounter{base: b, out: b.newPort(0)}
 			return &dataflow.Chain{Inputs: []dataflow.InputPort{&inPort{base: b, collect: c.collect}}, Operators: []dataflow.Operator{c}, Outputs: []dataflow.OutputPort{c.out}}, nil
 		}
-		c := &counter{base: b, out: newPort(env, 0), counts: map[int64]int64{}}
+		c := &counter{base: b, out: b.newPort(0), counts: map[int64]int64{}}
 		return &dataflow.Chain{Inputs: []dataflow.InputPort{&inPort{base: b, collect: c.collect}}, Operators: []dataflow.Operator{c}, Outputs: []dataflow.OutputPort{c.out}}, nil
 	case SinkID:
 		s := &sink{base: b, pending: map[int64][]int64{}}
@@ -181,10 +184,20 @@ type port struct {
 	pending [][]int64
 	rows    int64
 	next    int
+	after   *time.Duration
 }
 
-func newPort(env *dataflow.Env, i int) *port {
-	return &port{w: env.Outputs[i], pending: make([][]int64, len(env.Outputs[i]))}
+// FlushAfter implements dataflow.TimedPort.
+func (p *port) FlushAfter() (time.Duration, bool) {
+	if p.after == nil {
+		return 0, false
+	}
+	return *p.after, true
+}
+
+func (b *base) newPort(i int) *port {
+	w := b.env.Outputs[i]
+	return &port{w: w, pending: make([][]int64, len(w)), after: b.job.FlushAfter[strings.TrimPrefix(b.id, b.job.Prefix)]}
 }
 
 func (p *port) emit(ch int, v int64) error {

@@ -106,6 +106,7 @@ func (a *attempt) prepare(t *task, td *control.TaskDeployment, dir string) error
 		return err
 	}
 	t.env = a.newEnv(t)
+	t.setLatency(t.env)
 	if t.restore.finished {
 		return nil // its peers take its channels as ended
 	}

@@ -15,7 +15,8 @@
 // Goroutines: Run's own, which carries out commands and never waits for a task
 // (an attempt being replaced excepted); one a task, with those that its
 // operators start through Env.Go; one for each attempt's connecting; the
-// ticker (buffer time-out, heartbeats, metrics); the checkpoint writers. All
+// ticker (buffer time-out, sizes of buffers, heartbeats, metrics) and one for each
+// buffer time-out of an operator's own; the checkpoint writers. All
 // end before Run returns, unless user code does not heed its context: then the
 // watchdog ends the process.
 //

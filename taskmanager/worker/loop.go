@@ -58,11 +58,8 @@ func (t *task) turn() (progress bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if t.flush.Swap(false) || t.w.flushEvery == 0 {
-		t.publish()
-		if err := t.flushOutputs(); err != nil {
-			return false, err
-		}
+	if err := t.flushDue(); err != nil {
+		return false, err
 	}
 	if t.blocked {
 		return true, nil
@@ -192,15 +189,6 @@ func (t *task) flushOutputs() error {
 	return nil
 }
 
-func (t *task) pending() bool {
-	for _, out := range t.chain.Outputs {
-		if out.Pending() {
-			return true
-		}
-	}
-	return false
-}
-
 // endOfData handles that no record follows: a natural end or a drain finishes
 // the operators, a stop leaves them as they are.
 func (t *task) endOfData(e exchange.EndOfData) error {
@@ -252,9 +240,9 @@ func (t *task) waitIdle() {
 			}
 		}
 	}
-	pending := t.w.flushEvery > 0 && t.pending()
+	pending, _ := t.toFlush()
 	t.hasFlush.Store(pending)
-	if !pending || !t.flush.Load() { // else the mark came before the ticker could know that we wait
+	if _, due := t.toFlush(); !due { // else the mark came before the ticker could know that we wait
 		t.wait(t.waitFor(), limit, ready)
 	}
 	t.hasFlush.Store(false)

@@ -51,13 +51,14 @@ type task struct {
 
 	restore  *restored
 	tables   tables       // of state stores, for native snapshots
-	flush    atomic.Bool  // the buffer time-out has come
 	hasFlush atomic.Bool  // something is pending while the task waits
 	yield    atomic.Bool  // the gate has something urgent
 	state    atomic.Value // *control.TaskState, last reported
 	told     atomic.Bool  // TaskDrained was reported
 	counts   atomic.Bool  // it has accumulators
 	counted  atomic.Pointer[counted]
+	// shownFlushes are flushes, for the ticker; nil before the chain is built.
+	shownFlushes atomic.Pointer[[]*flushing]
 
 	// What follows belongs to the task's goroutine.
 	blocked    bool
@@ -72,6 +73,7 @@ type task struct {
 	aborted    map[int64]bool // checkpoints known to be aborted, above taken
 	taken      int64          // newest checkpoint taken part in
 	postponed  []exchange.Barrier
+	flushes    []*flushing
 	flight     *flight // checkpoint whose records in flight are being gathered
 	stats      stats
 	sincePrint int
@@ -189,6 +191,7 @@ func (t *task) live() error {
 	if err := t.checkChain(); err != nil {
 		return err
 	}
+	t.setFlushing()
 	if err := t.preload(); err != nil {
 		return err
 	}

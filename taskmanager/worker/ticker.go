@@ -35,7 +35,7 @@ func (w *worker) tick() {
 		case <-w.ctx.Done():
 			return
 		case <-flush:
-			w.markFlush()
+			w.markFlush(w.flushEvery)
 		case now := <-debloat:
 			w.adaptBuffers(now)
 		case <-beat:
@@ -52,17 +52,6 @@ func (w *worker) tasks() []*task {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.mu.tasks
-}
-
-// markFlush tells each task that the buffer time-out has come; one that waits
-// is woken only when it has something to send.
-func (w *worker) markFlush() {
-	for _, t := range w.tasks() {
-		t.flush.Store(true)
-		if t.hasFlush.Load() {
-			t.signal()
-		}
-	}
 }
 
 // adaptBuffers lets each task's input ask for smaller or larger buffers.

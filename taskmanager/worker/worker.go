@@ -35,6 +35,7 @@ type worker struct {
 	current  map[int32]*attempt // by region
 	running  map[taskKey]*task  // of the current attempts
 	epoch    int64
+	flushers flushers
 	mu       struct {
 		sync.Mutex
 		link  *link
