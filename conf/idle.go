@@ -55,8 +55,7 @@ var idle = []struct {
 	{"processes choose names, folders and free ports themselves", []string{"jobmanager.resource-id", "jobmanager.rpc.bind-port", "process.working-dir",
 		"taskmanager.data.bind-port", "taskmanager.log.path", "taskmanager.network.bind-policy", "taskmanager.resource-id", "taskmanager.rpc.port", "web.log.path"}},
 	{"nothing in this version goes by it", []string{"jobmanager.execution.attempts-history-size", "rest.path", "rest.server.numThreads", "rest.url-prefix",
-		"slotmanager.max-total-resource.cpu", "slotmanager.max-total-resource.memory", "taskmanager.cpu.cores",
-		"taskmanager.network.compression.codec", "taskmanager.network.memory.max-buffers-per-channel", "web.history", "web.rescale.enable"}},
+		"slotmanager.max-total-resource.cpu", "slotmanager.max-total-resource.memory", "taskmanager.cpu.cores", "taskmanager.network.memory.max-buffers-per-channel", "web.history", "web.rescale.enable"}},
 }
 
 var idleReasons = sync.OnceValue(func() map[string]string {

@@ -152,7 +152,7 @@ var (
 	// NetworkBindPolicy (taskmanager.network.bind-policy) decides between address and name.
 	NetworkBindPolicy = EnumOption("taskmanager.network.bind-policy", BindIP, []BindPolicy{BindIP, BindName}, nil, "Whether a TaskManager without taskmanager.host announces its address (ip) or its name (name).")
 	// NetworkCompressionCodec (taskmanager.network.compression.codec) compresses remote exchange.
-	NetworkCompressionCodec = EnumOption("taskmanager.network.compression.codec", CodecLZ4, []CompressionCodec{CodecNone, CodecLZ4, CodecZSTD, CodecLZO}, nil, "Codec of compressed exchanges; none compresses nothing.")
+	NetworkCompressionCodec = EnumOption("taskmanager.network.compression.codec", CodecNone, []CompressionCodec{CodecNone, CodecLZ4, CodecZSTD, CodecLZO}, nil, "Compression of buffers between workers: NONE, LZ4 or ZSTD (at its fastest level); LZO is taken as LZ4. Flink's default is LZ4, which it uses for blocking exchanges only; here it counts for pipelined ones.")
 )
 
 // BindPolicy is what a TaskManager announces as its address.

@@ -212,12 +212,13 @@ func (r *onRuntime) startWorkers(n int, a *Attempt, p dataflow.Program) (stop fu
 	}
 }
 
-// flowOptions draws what must not change any result: markers among the records, and
-// buffers that shrink.
+// flowOptions draws what must not change any result: markers among the records,
+// buffers that shrink, compression.
 func flowOptions(c map[string]string, seed uint64) {
 	if seed&2 != 0 {
 		c[conf.MetricsLatencyInterval.Key] = "1 ms"
 	}
+	c[conf.NetworkCompressionCodec.Key] = []string{"NONE", "LZ4", "ZSTD", "NONE"}[seed>>8%4]
 	if seed&4 != 0 {
 		c[conf.NetworkDebloatPeriod.Key], c[conf.NetworkDebloatTarget.Key] = "1 ms", "1 ms"
 	}

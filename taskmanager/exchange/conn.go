@@ -20,6 +20,8 @@ type conn struct {
 	wg      sync.WaitGroup
 	wake    chan struct{} // the writer has work, capacity 1
 	done    chan struct{} // closed with the connection
+	pack    *packer       // the writer's; nil: buffers are sent as they are
+	unpack  unpacker      // the reader's
 	mu      struct {
 		sync.Mutex
 		queue  []outFrame
@@ -35,8 +37,18 @@ type outFrame struct {
 	body   []byte
 }
 
-func newConn(s *Session, peer Peer, nc net.Conn) *conn {
-	return &conn{session: s, peer: peer, net: nc, wake: make(chan struct{}, 1), done: make(chan struct{})}
+// newConn makes a connection to a peer that reads these compressions.
+func newConn(s *Session, peer Peer, nc net.Conn, reads byte) (*conn, error) {
+	kind := s.net.o.Compression
+	if reads&(1<<kind) == 0 && kind != Plain {
+		s.net.o.Log.Warn("sending buffers as they are: the peer does not read the compression", "peer", peer.String(), "compression", kind.String(), "reads", set(reads))
+		kind = Plain
+	}
+	p, err := newPacker(kind)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{session: s, peer: peer, net: nc, wake: make(chan struct{}, 1), done: make(chan struct{}), pack: p}, nil
 }
 
 // start runs reader and writer. The session's channels to the peer are bound.
@@ -171,6 +183,9 @@ func (c *conn) writeFrames(frames []outFrame, headers *[writeBatch][headerSize]b
 	vec := make(net.Buffers, 0, 2*len(frames))
 	for i := range frames {
 		f := &frames[i]
+		if c.pack != nil && f.buffer != nil {
+			c.pack.pack(f)
+		}
 		f.header.encode(&headers[i])
 		vec = append(vec, headers[i][:])
 		switch {
@@ -195,6 +210,7 @@ func (c *conn) writeFrames(frames []outFrame, headers *[writeBatch][headerSize]b
 
 func (c *conn) read() error {
 	r := bufio.NewReaderSize(c.net, 2*dataflow.BufferSize)
+	defer c.unpack.close()
 	var raw [headerSize]byte
 	for {
 		if _, err := io.ReadFull(r, raw[:]); err != nil {
@@ -234,7 +250,7 @@ func (c *conn) dispatch(r io.Reader, h header) error {
 		in.gate.announced(in, h.rows)
 		return nil
 	case frameBuffer:
-		b, err := readBuffer(r, h)
+		b, err := c.readBuffer(r, h)
 		if err != nil {
 			return err
 		}
@@ -245,6 +261,13 @@ func (c *conn) dispatch(r io.Reader, h header) error {
 		return err
 	}
 	return in.gate.receive(in, queued{event: &e}, 0)
+}
+
+func (c *conn) readBuffer(r io.Reader, h header) (*dataflow.Buffer, error) {
+	if h.packed != Plain {
+		return c.unpack.read(r, h)
+	}
+	return readBuffer(r, h)
 }
 
 // lostReason turns the end of a connection into a sentence.

@@ -24,6 +24,11 @@
 // frameSize), so that what is in flight to a task is worth a time rather than a
 // number of buffers (debloat.go; sizer is the pure core).
 //
+// Compression: both ends of a connection say in the hello what they read; each
+// sends buffers as it is configured if the other reads that. The writer of a
+// connection compresses, its reader decompresses, into network buffers. What does
+// not become an eighth smaller goes as it is, like records larger than a buffer.
+//
 // Unaligned checkpoints: a barrier that overtakes goes before the buffers that
 // wait for credit at the sender (Outputs.SendBarrier copies them), and is looked
 // at by the gate when it comes in (aligner.announce), not when it is reached.

@@ -323,7 +323,7 @@ func TestRoguePeer(t *testing.T) {
 			if err := control.Handshake(nc, testSecret, true); err != nil {
 				t.Fatal(err)
 			}
-			nc.Write(helloBytes(AttemptID{}, "a"))
+			nc.Write(helloBytes(AttemptID{}, "a", compressions))
 			wg.Wait()
 			nc.Write(raw)
 			io.Copy(io.Discard, nc) // until it cuts us off

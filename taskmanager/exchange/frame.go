@@ -35,7 +35,7 @@ const (
 // sender and receiver hold it encoded and decoded.
 const MaxRecord = 64<<20 + 4<<10
 
-// headerSize: type 1, reserved 3 (zero), edge 4, source 4, target 4, body
+// headerSize: type 1, compression 1, reserved 2 (zero), edge 4, source 4, target 4, body
 // length 4, rows 4, backlog 4; all big-endian.
 const headerSize = 28
 
@@ -44,6 +44,7 @@ const maxRows = math.MaxInt32
 
 type header struct {
 	kind    byte
+	packed  Compression // of a buffer's body
 	channel ChannelID
 	length  int
 	rows    int
@@ -51,7 +52,7 @@ type header struct {
 }
 
 func (h *header) encode(dst *[headerSize]byte) {
-	dst[0], dst[1], dst[2], dst[3] = h.kind, 0, 0, 0
+	dst[0], dst[1], dst[2], dst[3] = h.kind, byte(h.packed), 0, 0
 	be := binary.BigEndian
 	be.PutUint32(dst[4:], uint32(h.channel.Edge))
 	be.PutUint32(dst[8:], uint32(h.channel.Source))
@@ -73,10 +74,11 @@ func decodeHeader(src *[headerSize]byte) (header, error) {
 	}
 	h := header{
 		kind:    src[0],
+		packed:  Compression(src[1]),
 		channel: ChannelID{Edge: int(fields[0]), Source: int(fields[1]), Target: int(fields[2])},
 		length:  int(fields[3]), rows: int(fields[4]), backlog: int(fields[5]),
 	}
-	if src[1]|src[2]|src[3] != 0 {
+	if src[2]|src[3] != 0 {
 		return header{}, fmt.Errorf("exchange: reserved frame bytes are set")
 	}
 	return h, h.check()
@@ -87,8 +89,13 @@ func (h *header) check() error {
 	switch h.kind {
 	case frameBuffer:
 		limit = MaxRecord
-		if h.length == 0 {
+		switch {
+		case h.packed > ZSTD:
+			return fmt.Errorf("exchange: a buffer with unknown %s", h.packed)
+		case h.packed != Plain && h.length <= sizePrefix, h.length == 0:
 			return fmt.Errorf("exchange: empty buffer frame")
+		case h.packed != Plain:
+			limit = dataflow.BufferSize
 		}
 	case frameCredit, frameBacklog, frameSize:
 		if h.rows == 0 {
@@ -99,6 +106,9 @@ func (h *header) check() error {
 	case frameGoodbye:
 	default:
 		return fmt.Errorf("exchange: unknown frame type %d (known: 1 to %d)", h.kind, frameLast)
+	}
+	if h.packed != Plain && h.kind != frameBuffer {
+		return fmt.Errorf("exchange: frame type %d with %s", h.kind, h.packed)
 	}
 	if h.length > limit {
 		return fmt.Errorf("exchange: frame type %d of %d bytes, more than %d", h.kind, h.length, limit)

@@ -135,11 +135,20 @@ func FuzzFrame(f *testing.F) {
 
 // FuzzHello feeds the first message of a peer.
 func FuzzHello(f *testing.F) {
-	f.Add(helloBytes(AttemptID{Epoch: 3, Attempt: 4}, "worker-1"))
+	f.Add(helloBytes(AttemptID{Epoch: 3, Attempt: 4}, "worker-1", compressions))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		id, worker, err := readHello(bytes.NewReader(raw))
-		if err == nil && !bytes.HasPrefix(raw, helloBytes(id, worker)) {
+		id, worker, reads, err := readHello(bytes.NewReader(raw))
+		if err == nil && !bytes.HasPrefix(raw, helloBytes(id, worker, reads)) {
 			t.Fatalf("%x decodes to %s %q", raw, id, worker)
 		}
 	})
+}
+
+// TestHelloOfAnotherVersion: it is refused by its first byte, naming both, however
+// long its hello is.
+func TestHelloOfAnotherVersion(t *testing.T) {
+	_, _, _, err := readHello(bytes.NewReader([]byte{WireVersion + 1}))
+	if err == nil || !strings.Contains(err.Error(), "version 3 of the data plane, this is 2") {
+		t.Fatal(err)
+	}
 }

@@ -15,7 +15,8 @@ func TestRandomMesh(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 2))
-	nets := []*Network{newNetwork(t, "a"), newNetwork(t, "b")}
+	compressed := func(o *Options) { o.Compression = Compression(r.IntN(3)) }
+	nets := []*Network{newNetworkWith(t, "a", compressed), newNetworkWith(t, "b", compressed)}
 	const senders, receivers, checkpoints = 3, 4, 20
 	var sessions []*Session
 	for _, n := range nets {

@@ -32,6 +32,9 @@ type Options struct {
 	// Credits are how many buffers may be on their way; zero fields take
 	// Flink's defaults.
 	Credits Credits
+	// Compression is how buffers are sent to peers that read it
+	// (taskmanager.network.compression.codec); Plain by default.
+	Compression Compression
 	// Debloat bounds what is in flight by time.
 	Debloat Debloat
 	// ConnectTimeout bounds how long a session waits for its connections;
@@ -232,7 +235,7 @@ func (n *Network) welcome(nc net.Conn) error {
 	if err := nc.SetDeadline(time.Now().Add(n.o.ConnectTimeout)); err != nil {
 		return err
 	}
-	id, worker, err := readHello(nc)
+	id, worker, reads, err := readHello(nc)
 	if err != nil {
 		return err
 	}
@@ -241,13 +244,13 @@ func (n *Network) welcome(nc net.Conn) error {
 		_, _ = nc.Write([]byte{helloOver})
 		return fmt.Errorf("worker %s for attempt %s: %w", worker, id, err)
 	}
-	if _, err := nc.Write([]byte{helloOK}); err != nil {
+	if _, err := nc.Write([]byte{helloOK, compressions}); err != nil {
 		return err
 	}
 	if err := nc.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	return s.adopt(Peer{WorkerID: worker}, nc)
+	return s.adopt(Peer{WorkerID: worker}, nc, reads)
 }
 
 // sessionFor waits until the session of an attempt knows all its channels: a
@@ -285,9 +288,9 @@ func (n *Network) sessionFor(id AttemptID) (*Session, error) {
 // context ends, unless the peer knows the attempt to be over.
 func (n *Network) dial(ctx context.Context, s *Session, p Peer) error {
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		nc, err := n.dialOnce(ctx, s, p)
+		nc, reads, err := n.dialOnce(ctx, s, p)
 		if err == nil {
-			if err = s.adopt(p, nc); err != nil {
+			if err = s.adopt(p, nc, reads); err != nil {
 				nc.Close()
 			}
 			return err
@@ -306,73 +309,84 @@ func (n *Network) dial(ctx context.Context, s *Session, p Peer) error {
 	}
 }
 
-func (n *Network) dialOnce(ctx context.Context, s *Session, p Peer) (net.Conn, error) {
+func (n *Network) dialOnce(ctx context.Context, s *Session, p Peer) (nc net.Conn, reads byte, err error) {
 	var d net.Dialer
-	nc, err := d.DialContext(ctx, "tcp", net.JoinHostPort(p.Host, strconv.Itoa(p.Port)))
+	nc, err = d.DialContext(ctx, "tcp", net.JoinHostPort(p.Host, strconv.Itoa(p.Port)))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
 	defer stop()
 	tune(nc)
-	if err := n.introduce(nc, s); err != nil {
+	if reads, err = n.introduce(nc, s); err != nil {
 		nc.Close()
-		return nil, err
+		return nil, 0, err
 	}
-	return nc, nil
+	return nc, reads, nil
 }
 
-func (n *Network) introduce(nc net.Conn, s *Session) error {
+// introduce says hello and returns the compressions that the peer reads.
+func (n *Network) introduce(nc net.Conn, s *Session) (reads byte, err error) {
 	if err := control.Handshake(nc, n.o.Secret, true); err != nil {
-		return err
+		return 0, err
 	}
-	if _, err := nc.Write(helloBytes(s.id, n.o.WorkerID)); err != nil {
-		return err
+	if _, err := nc.Write(helloBytes(s.id, n.o.WorkerID, compressions)); err != nil {
+		return 0, err
 	}
 	var answer [1]byte
 	if _, err := io.ReadFull(nc, answer[:]); err != nil {
-		return fmt.Errorf("waiting for its answer: %w", err)
+		return 0, fmt.Errorf("waiting for its answer: %w", err)
 	}
 	switch answer[0] {
 	case helloOK:
-		return nil
+		if _, err := io.ReadFull(nc, answer[:]); err != nil {
+			return 0, fmt.Errorf("waiting for its answer: %w", err)
+		}
+		return answer[0], nil
 	case helloOver:
-		return ErrClosed
+		return 0, ErrClosed
 	}
-	return fmt.Errorf("it answered %d", answer[0])
+	return 0, fmt.Errorf("it answered %d", answer[0])
 }
 
 // workerIDLimit bounds a worker's id on the wire.
 const workerIDLimit = 512
 
-func helloBytes(id AttemptID, worker string) []byte {
+// helloBytes: version 1, epoch 8, region 4, attempt 4, compressions that the
+// dialling side reads 1, length of the worker's id 2, the id; all big-endian. The
+// answer is a byte, and after helloOK the compressions that the other side reads.
+func helloBytes(id AttemptID, worker string, reads byte) []byte {
 	b := []byte{WireVersion}
 	b = binary.BigEndian.AppendUint64(b, uint64(id.Epoch))
 	b = binary.BigEndian.AppendUint32(b, uint32(id.Region))
 	b = binary.BigEndian.AppendUint32(b, uint32(id.Attempt))
+	b = append(b, reads)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(worker)))
 	return append(b, worker...)
 }
 
-func readHello(r io.Reader) (AttemptID, string, error) {
-	var fixed [19]byte
-	if _, err := io.ReadFull(r, fixed[:]); err != nil {
-		return AttemptID{}, "", fmt.Errorf("exchange: reading a hello: %w", err)
+func readHello(r io.Reader) (id AttemptID, worker string, reads byte, err error) {
+	var fixed [20]byte
+	if _, err := io.ReadFull(r, fixed[:1]); err != nil {
+		return id, "", 0, fmt.Errorf("exchange: reading a hello: %w", err)
 	}
-	if fixed[0] != WireVersion {
-		return AttemptID{}, "", fmt.Errorf("exchange: the peer speaks version %d of the data plane, this is %d", fixed[0], WireVersion)
+	if fixed[0] != WireVersion { // whose hello may be shorter
+		return id, "", 0, fmt.Errorf("exchange: the peer speaks version %d of the data plane, this is %d", fixed[0], WireVersion)
 	}
-	id := AttemptID{Epoch: int64(binary.BigEndian.Uint64(fixed[1:])), Region: int32(binary.BigEndian.Uint32(fixed[9:])),
+	if _, err := io.ReadFull(r, fixed[1:]); err != nil {
+		return id, "", 0, fmt.Errorf("exchange: reading a hello: %w", err)
+	}
+	id = AttemptID{Epoch: int64(binary.BigEndian.Uint64(fixed[1:])), Region: int32(binary.BigEndian.Uint32(fixed[9:])),
 		Attempt: int32(binary.BigEndian.Uint32(fixed[13:]))}
-	size := int(binary.BigEndian.Uint16(fixed[17:]))
+	size := int(binary.BigEndian.Uint16(fixed[18:]))
 	if size == 0 || size > workerIDLimit {
-		return AttemptID{}, "", fmt.Errorf("exchange: a worker id of %d bytes", size)
+		return id, "", 0, fmt.Errorf("exchange: a worker id of %d bytes", size)
 	}
-	worker := make([]byte, size)
-	if _, err := io.ReadFull(r, worker); err != nil {
-		return AttemptID{}, "", fmt.Errorf("exchange: reading a hello: %w", err)
+	name := make([]byte, size)
+	if _, err := io.ReadFull(r, name); err != nil {
+		return id, "", 0, fmt.Errorf("exchange: reading a hello: %w", err)
 	}
-	return id, string(worker), nil
+	return id, string(name), fixed[17], nil
 }
 
 // tune notices a dead peer after about half a minute: heartbeats to the

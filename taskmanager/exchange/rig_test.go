@@ -4,11 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"io"
-	"log/slog"
 	"sync"
 	"testing"
-	"time"
 
 	"goflink/control"
 	"goflink/dataflow"
@@ -32,13 +29,7 @@ func (b *intBatch) Release() {
 var testSecret = control.Secret("0123456789abcdef0123456789abcdef")
 
 func newNetwork(t testing.TB, worker string) *Network {
-	n, err := Listen(Options{WorkerID: worker, Bind: "127.0.0.1", Secret: testSecret, NetworkBytes: 64 << 20,
-		Debloat: Debloat{Enabled: true, Threshold: 25}, ConnectTimeout: 10 * time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { n.Close() })
-	return n
+	return newNetworkWith(t, worker, func(*Options) {})
 }
 
 func (n *Network) asPeer() Peer {

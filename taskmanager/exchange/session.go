@@ -193,9 +193,12 @@ func (s *Session) await(ctx context.Context, p Peer) error {
 	}
 }
 
-// adopt makes nc the connection to a worker, binds the channels and starts it.
-func (s *Session) adopt(peer Peer, nc net.Conn) error {
-	c := newConn(s, peer, nc)
+// adopt makes nc the connection to a worker that reads these compressions, binds the channels and starts it.
+func (s *Session) adopt(peer Peer, nc net.Conn, reads byte) error {
+	c, err := newConn(s, peer, nc, reads)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.closed {

@@ -119,6 +119,16 @@ func debloatOf(c *conf.Config) exchange.Debloat {
 		Samples: conf.NetworkDebloatSamples.Get(c), Threshold: conf.NetworkDebloatThreshold.Get(c), MinBytes: int(conf.TaskManagerMinSegmentSize.Get(c))}
 }
 
+func compressionOf(c *conf.Config) exchange.Compression {
+	switch conf.NetworkCompressionCodec.Get(c) {
+	case conf.CodecLZ4, conf.CodecLZO:
+		return exchange.LZ4
+	case conf.CodecZSTD:
+		return exchange.ZSTD
+	}
+	return exchange.Plain
+}
+
 // keyedOperators is how many operators share a slot's managed memory.
 func (s *settings) keyedOperators() int {
 	n := 0
