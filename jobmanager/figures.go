@@ -71,8 +71,9 @@ func (f *taskFigures) subtaskIO() rest.SubtaskIO {
 	if before == nil {
 		before = &control.TaskIO{}
 	}
-	pressed, idle, busy := io.BackpressuredMs-before.BackpressuredMs, io.IdleMs-before.IdleMs, io.BusyMs-before.BusyMs
-	if all := float64(pressed + idle + busy); all > 0 && pressed >= 0 && idle >= 0 && busy >= 0 {
+	// The parts are rounded each by itself: one that does not grow may seem to shrink.
+	pressed, idle, busy := max(0, io.BackpressuredMs-before.BackpressuredMs), max(0, io.IdleMs-before.IdleMs), max(0, io.BusyMs-before.BusyMs)
+	if all := float64(pressed + idle + busy); all > 0 {
 		out.BackPressured, out.Idle, out.Busy = float64(pressed)/all, float64(idle)/all, float64(busy)/all
 	}
 	return out

@@ -38,8 +38,11 @@ type TaskIO struct {
 	BytesInLocal, BytesInRemote                   *Counter
 	BuffersInLocal, BuffersInRemote, BuffersOut   *Counter
 	FiredTimers                                   *Counter
-	BusyMs, IdleMs, BackPressuredMs               *Counter
 	CurrentInputWatermark, CurrentOutputWatermark *Value
+	// How the task's time divides, for whoever reads its clock. Back pressure is soft
+	// between records and hard inside one.
+	BusyMs, IdleMs, BackPressuredMs          *AtomicCounter
+	SoftBackPressuredMs, HardBackPressuredMs *AtomicCounter
 	// CheckpointAlignmentNanos and CheckpointStartDelayNanos are of the last checkpoint.
 	CheckpointAlignmentNanos, CheckpointStartDelayNanos *Value
 	// InitializationMs is how long the task took from its deployment to running.
@@ -79,13 +82,16 @@ func newTaskIO(g *Group) TaskIO {
 		BytesInLocal: metered(g, "numBytesInLocal"), BytesInRemote: metered(g, "numBytesInRemote"),
 		BuffersInLocal: metered(g, "numBuffersInLocal"), BuffersInRemote: metered(g, "numBuffersInRemote"),
 		BuffersOut: metered(g, "numBuffersOut"), FiredTimers: metered(g, "numFiredTimers"),
-		BusyMs: g.Counter("accumulateBusyTimeMs"), IdleMs: g.Counter("accumulateIdleTimeMs"), BackPressuredMs: g.Counter("accumulateBackPressuredTimeMs"),
+		BusyMs: g.AtomicCounter("accumulateBusyTimeMs"), IdleMs: g.AtomicCounter("accumulateIdleTimeMs"), BackPressuredMs: g.AtomicCounter("accumulateBackPressuredTimeMs"),
+		SoftBackPressuredMs: &AtomicCounter{}, HardBackPressuredMs: &AtomicCounter{},
 		CurrentInputWatermark: g.Value("currentInputWatermark", NoWatermark), CurrentOutputWatermark: g.Value("currentOutputWatermark", NoWatermark),
 		CheckpointAlignmentNanos: g.Value("checkpointAlignmentTime", 0), CheckpointStartDelayNanos: g.Value("checkpointStartDelayNanos", 0),
 		InitializationMs: g.Value("initializationTime", 0), MailboxLatency: g.Histogram("mailboxLatencyMs", 128), MailboxSize: g.Value("mailboxQueueSize", 0),
 	}
 	g.Meter("busyTimeMsPerSecond", io.BusyMs)
 	g.Meter("idleTimeMsPerSecond", io.IdleMs)
+	g.Meter("softBackPressuredTimeMsPerSecond", io.SoftBackPressuredMs)
+	g.Meter("hardBackPressuredTimeMsPerSecond", io.HardBackPressuredMs)
 	back := g.Meter("backPressuredTimeMsPerSecond", io.BackPressuredMs)
 	g.Gauge("isBackPressured", func() string { return strconv.FormatBool(back.Rate() > 100) })
 	return io

@@ -55,8 +55,12 @@ type Outputs struct {
 	closed bool
 	held   heldBarrier
 
-	bytesOut    int64         // task's goroutine only
-	blockedTime time.Duration // inside sends; task's goroutine only
+	bytesOut int64    // task's goroutine only
+	blocked  struct { // inside sends
+		sync.Mutex
+		over  time.Duration
+		since time.Time // zero: none is blocked now
+	}
 }
 
 // Writer is the sending end of one channel; it is a dataflow.ChannelWriter.
@@ -112,8 +116,30 @@ func (o *Outputs) Available() bool { return o.over.Load() == 0 }
 // BytesOut is the number of bytes sent to other processes.
 func (o *Outputs) BytesOut() int64 { return o.bytesOut }
 
-// BlockedTime is how long sends have blocked, for backpressure figures.
-func (o *Outputs) BlockedTime() time.Duration { return o.blockedTime }
+// BlockedTime is how long sends have blocked until now, for backpressure figures.
+// Any goroutine may call it.
+func (o *Outputs) BlockedTime(now time.Time) time.Duration {
+	o.blocked.Lock()
+	defer o.blocked.Unlock()
+	if o.blocked.since.IsZero() {
+		return o.blocked.over
+	}
+	return o.blocked.over + max(0, now.Sub(o.blocked.since))
+}
+
+// blocking counts the time of a blocked send from now on; call what it returns at
+// its end.
+func (o *Outputs) blocking() (ended func()) {
+	o.blocked.Lock()
+	defer o.blocked.Unlock()
+	o.blocked.since = time.Now()
+	return func() {
+		over := o.BlockedTime(time.Now())
+		o.blocked.Lock()
+		defer o.blocked.Unlock()
+		o.blocked.over, o.blocked.since = over, time.Time{}
+	}
+}
 
 // Broadcast sends an event on all channels. The task has flushed before.
 func (o *Outputs) Broadcast(e Event) error {
@@ -144,12 +170,9 @@ func (o *Outputs) progress(delta int32) {
 
 // waitUntil blocks the task inside a send until try succeeds.
 func (o *Outputs) waitUntil(try func() (bool, error)) error {
-	began := time.Now()
+	defer o.blocking()()
 	o.waiting.Store(true)
-	defer func() {
-		o.waiting.Store(false)
-		o.blockedTime += time.Since(began)
-	}()
+	defer o.waiting.Store(false)
 	for {
 		if done, err := try(); done || err != nil {
 			return err

@@ -259,7 +259,7 @@ func (t *task) wait(kind waitKind, limit time.Duration, source bool) {
 		t.timer.Reset(limit)
 		timer = t.timer.C
 	}
-	t.stats.waitBegan(kind, time.Now())
+	t.stats.clock.waitBegan(kind, time.Now())
 	select {
 	case <-t.wake:
 	case <-ready:
@@ -270,5 +270,5 @@ func (t *task) wait(kind waitKind, limit time.Duration, source bool) {
 		}
 	case <-t.ctx.Done():
 	}
-	t.stats.waitEnded(time.Now())
+	t.stats.clock.waitEnded(time.Now())
 }

@@ -1,8 +1,11 @@
 package worker
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"goflink/control"
 	"goflink/dataflow"
@@ -27,71 +30,121 @@ const (
 // stats are the figures of a task. The plain fields belong to the task's
 // goroutine; published is what others read.
 type stats struct {
-	timers     int64
-	began      time.Time // of running
-	waitSince  time.Time
-	waiting    waitKind
-	inWait     bool
-	idle       time.Duration
-	backlogged time.Duration
-	published  atomic.Pointer[control.TaskIO]
-	// What any goroutine may read of the idle time: what is over, in nanoseconds, and
-	// when the wait that goes on began (0: none), in nanoseconds since the epoch.
-	idleOver, idleSince atomic.Int64
+	timers    int64
+	clock     clock
+	published atomic.Pointer[control.TaskIO]
 }
 
-func (s *stats) begin(now time.Time) { s.began = now }
-
-func (s *stats) waitBegan(kind waitKind, now time.Time) {
-	s.waiting, s.waitSince, s.inWait = kind, now, true
-	if kind == waitInput {
-		s.idleSince.Store(now.UnixNano())
-	}
+// clock divides a task's time, as Flink does: it is idle while it waits for input,
+// under back pressure while it waits for its output, and busy else. What goes on
+// counts up to the moment at which it is asked, which any goroutine may do: a task
+// that is stuck for minutes says so meanwhile.
+type clock struct {
+	mu      sync.Mutex // taken for each wait, not for records
+	began   time.Time  // of running; zero before
+	idle    time.Duration
+	soft    time.Duration // for output, between records
+	since   time.Time     // of the wait that goes on; zero: none does
+	last    time.Time     // end of the last one
+	waiting waitKind
 }
 
-func (s *stats) waitEnded(now time.Time) {
-	if !s.inWait {
-		return
+func (c *clock) begin(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.began = now
+}
+
+func (c *clock) waitBegan(kind waitKind, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting, c.since = kind, now
+}
+
+func (c *clock) waitEnded(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle, c.soft = c.untilLocked(now)
+	c.since, c.last = time.Time{}, now
+}
+
+// untilLocked are the times waited, with the wait that goes on.
+func (c *clock) untilLocked(now time.Time) (idle, soft time.Duration) {
+	idle, soft = c.idle, c.soft
+	if c.since.IsZero() {
+		return idle, soft
 	}
-	s.inWait = false
-	d := now.Sub(s.waitSince)
-	switch s.waiting {
+	switch d := max(0, now.Sub(c.since)); c.waiting {
 	case waitInput:
-		s.idle += d
-		s.idleSince.Store(0)
-		s.idleOver.Store(int64(s.idle))
+		idle += d
 	case waitOutput:
-		s.backlogged += d
+		soft += d
 	}
+	return idle, soft
 }
 
-// idleUntil is how long the task has waited for input, for any goroutine. A wait
-// that ends just now may be left out: the next call has it.
+// until tells how long the task runs, and how long of it it was waiting for input
+// and for output.
+func (c *clock) until(now time.Time) (running, idle, soft time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.began.IsZero() {
+		return 0, 0, 0
+	}
+	if now.Before(c.last) { // it ended behind the caller's look at the clock
+		now = c.last
+	}
+	idle, soft = c.untilLocked(now)
+	return now.Sub(c.began), idle, soft
+}
+
+// idleUntil is how long the task has waited for input.
 func (s *stats) idleUntil(now time.Time) time.Duration {
-	idle, since := s.idleOver.Load(), s.idleSince.Load()
-	if since > 0 {
-		idle += max(0, now.UnixNano()-since)
-	}
-	return time.Duration(idle)
+	_, idle, _ := s.clock.until(now)
+	return idle
 }
 
-// snapshot returns the figures last published; never nil.
-func (s *stats) snapshot() *control.TaskIO {
-	if io := s.published.Load(); io != nil {
-		return io
+// timed fills in how the task's time divides; any goroutine may call it.
+func (t *task) timed(io *control.TaskIO, now time.Time) (soft, hard time.Duration) {
+	running, idle, soft := t.stats.clock.until(now)
+	if t.out != nil {
+		hard = t.out.BlockedTime(now)
 	}
-	return &control.TaskIO{Watermark: dataflow.MinWatermark}
+	io.IdleMs, io.BackpressuredMs = idle.Milliseconds(), (soft + hard).Milliseconds()
+	io.BusyMs = max(0, (running - idle - soft - hard).Milliseconds())
+	return soft, hard
+}
+
+// figures returns what was last published, with the times as they are now; never
+// nil. Any goroutine may call it.
+func (t *task) figures(now time.Time) *control.TaskIO {
+	io := &control.TaskIO{Watermark: dataflow.MinWatermark}
+	if p := t.stats.published.Load(); p != nil {
+		io = proto.CloneOf(p)
+	}
+	t.timed(io, now)
+	return io
+}
+
+// showTimes brings the task's times into its metrics; for the ticker, whose they
+// are: the task does not run while it waits.
+func (t *task) showTimes(now time.Time) {
+	var io control.TaskIO
+	soft, hard := t.timed(&io, now)
+	m := &t.metrics.IO
+	for c, ms := range map[*metrics.AtomicCounter]int64{m.IdleMs: io.IdleMs, m.BackPressuredMs: io.BackpressuredMs, m.BusyMs: io.BusyMs,
+		m.SoftBackPressuredMs: soft.Milliseconds(), m.HardBackPressuredMs: hard.Milliseconds()} {
+		c.Add(ms - c.Published())
+	}
 }
 
 // watermarked is an input that knows its watermark.
 type watermarked interface{ CurrentWatermark() int64 }
 
-// publish makes the figures visible to others. A wait that begins now is
-// counted when it ends.
+// publish makes the figures visible to others.
 func (t *task) publish() {
 	t.sincePrint = 0
-	now := time.Now()
-	if t.chain == nil || t.stats.began.IsZero() {
+	if t.chain == nil || t.state.Load() == nil {
 		return
 	}
 	io := &control.TaskIO{Watermark: t.watermark()}
@@ -105,9 +158,6 @@ func (t *task) publish() {
 		io.BytesIn = t.gate.BytesIn()
 	}
 	io.BytesOut = t.out.BytesOut()
-	blocked := t.stats.backlogged + t.out.BlockedTime()
-	io.IdleMs, io.BackpressuredMs = t.stats.idle.Milliseconds(), blocked.Milliseconds()
-	io.BusyMs = max(0, (now.Sub(t.stats.began) - t.stats.idle - blocked).Milliseconds())
 	t.stats.published.Store(io)
 	t.publishMetrics(io)
 }
@@ -135,9 +185,6 @@ func (t *task) publishMetrics(io *control.TaskIO) {
 	m.BytesIn.Add(io.BytesIn - m.BytesIn.Count())
 	m.BytesInRemote.Add(io.BytesIn - m.BytesInRemote.Count())
 	m.BytesOut.Add(io.BytesOut - m.BytesOut.Count())
-	m.IdleMs.Add(io.IdleMs - m.IdleMs.Count())
-	m.BackPressuredMs.Add(io.BackpressuredMs - m.BackPressuredMs.Count())
-	m.BusyMs.Add(io.BusyMs - m.BusyMs.Count())
 	m.FiredTimers.Add(t.stats.timers - m.FiredTimers.Count())
 	m.CurrentInputWatermark.Set(io.Watermark)
 	t.metrics.Publish()

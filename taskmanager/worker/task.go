@@ -124,7 +124,7 @@ func (t *task) run() {
 	}
 	state, failure := t.verdict(err, cause, closeErr)
 	t.w.segments.leave(t.attempt.id, t.key)
-	t.stats.waitEnded(time.Now())
+	t.stats.clock.waitEnded(time.Now())
 	t.publish()
 	t.metrics.Close()
 	t.report(state, failure)
@@ -165,7 +165,7 @@ func (t *task) verdict(err, cause, closeErr error) (string, *control.Failure) {
 // report tells the JobManager a state.
 func (t *task) report(state string, failure *control.Failure) {
 	t.log.Info("task is " + state)
-	e := &control.TaskState{Task: t.id, State: state, Failure: failure, TimeMs: t.w.Now().UnixMilli(), Io: t.stats.snapshot(), Accumulators: t.accumulated()}
+	e := &control.TaskState{Task: t.id, State: state, Failure: failure, TimeMs: t.w.Now().UnixMilli(), Io: t.figures(time.Now()), Accumulators: t.accumulated()}
 	t.state.Store(e)
 	t.w.send(&control.WorkerEvent{Event: &control.WorkerEvent_TaskState{TaskState: e}})
 }
@@ -208,8 +208,8 @@ func (t *task) live() error {
 	}
 	t.metrics.IO.InitializationMs.Set(time.Since(began).Milliseconds())
 	t.counts.Store(t.env.Accumulators.Len() > 0)
+	t.stats.clock.begin(time.Now())
 	t.report(stateRunning, nil)
-	t.stats.begin(time.Now())
 	t.timer = time.NewTimer(time.Hour)
 	defer t.timer.Stop()
 	return t.loop()

@@ -64,12 +64,13 @@ func (w *worker) adaptBuffers(now time.Time) {
 }
 
 func (w *worker) reportMetrics() {
-	report := &control.MetricsReport{}
+	report, now := &control.MetricsReport{}, time.Now()
 	for _, t := range w.tasks() {
 		if state, ok := t.state.Load().(*control.TaskState); !ok || state.State != stateRunning {
 			continue
 		}
-		report.Tasks = append(report.Tasks, &control.TaskMetrics{Task: t.id, Io: t.stats.snapshot(), Metrics: t.metrics.Snapshot(),
+		t.showTimes(now)
+		report.Tasks = append(report.Tasks, &control.TaskMetrics{Task: t.id, Io: t.figures(now), Metrics: t.metrics.Snapshot(),
 			Accumulators: t.accumulated()})
 		t.askAccumulators()
 	}
