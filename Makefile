@@ -89,6 +89,15 @@ mutants: ## plants bugs into the engine and shows at which seed the law finds ea
 	@$(need_go)
 	go test -count=1 -tags mutants -timeout 0 -v -run '^TestMutants$$' ./internal/law -law.seeds $(SEEDS) -law.only '$(BUG)'
 
+# make faults SEEDS=0..999: which seeds of the connections' faults; a thousand unless given.
+FAULT_SEEDS = $(if $(filter command environment,$(firstword $(origin SEEDS))),$(SEEDS),0..999)
+
+.PHONY: faults
+faults: ## jobs over connections that fail, commands that come late and twice: SEEDS=0..999
+	@$(need_go)
+	go test -count=1 -timeout 0 -v -run '^TestMeshFaults$$' ./taskmanager/exchange -faults.seeds $(FAULT_SEEDS) | grep -v '^ *=== \|^ *--- PASS'
+	go test -count=1 -timeout 0 -v -run '^TestConnectionFaults$$' ./taskmanager/worker -faults.seeds $(FAULT_SEEDS) | grep -v '^ *=== \|^ *--- PASS'
+
 .PHONY: norace
 norace: ## the tests whose figures mean nothing under the race detector (allocations, memory limits, sizes)
 	go test -timeout 200s ./codec ./stream ./taskmanager

@@ -30,6 +30,10 @@ var ErrClosed = errors.New("exchange: the attempt is over")
 // about to hear the same from the JobManager.
 var errGoodbye = errors.New("the peer has cancelled the attempt")
 
+// errTwice ends an attempt whose connection was lost while it was made: the other
+// side has it, or had it. Nobody would use a second one.
+var errTwice = errors.New("a connection of this attempt was made before, and lost")
+
 func external(format string, args ...any) error {
 	return &Error{Domain: "external", Retry: "restart", Err: fmt.Errorf(format, args...)}
 }

@@ -376,3 +376,20 @@ func TestInsufficientBuffers(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+// TestSecondConnection: a peer whose connection was lost on its way is told so at
+// once; it does not try until its time is over.
+func TestSecondConnection(t *testing.T) {
+	a, b := newNetwork(t, "a"), newNetwork(t, "b")
+	p := connectPair(t, a, b, AttemptID{})
+	again := newSession(a, AttemptID{}) // as if a had not heard the answer
+	if err := a.dial(t.Context(), again, b.asPeer()); !errors.Is(err, errTwice) {
+		t.Fatal(err)
+	}
+	if err := p.from.send(p.writer(), 5, 6); err != nil {
+		t.Fatal(err)
+	}
+	if item, err := p.to.next(); err != nil || item.values()[0] != 5 {
+		t.Fatalf("%v, %v", item, err)
+	}
+}

@@ -40,6 +40,9 @@ type Options struct {
 	// ConnectTimeout bounds how long a session waits for its connections;
 	// 0: 30 s. It covers a peer that is slow to start its tasks.
 	ConnectTimeout time.Duration
+	// Wrap is the seam for faults in tests: every connection goes through it; nil: none
+	// does.
+	Wrap func(net.Conn) net.Conn
 	// Log hears of connections that end; nil: slog.Default.
 	Log *slog.Logger
 }
@@ -222,13 +225,15 @@ const (
 	helloOK     = 0
 	helloOver   = 1 // the attempt is over, or will never be
 	helloRefuse = 2
+	helloTwice  = 3 // there is a connection of the attempt already
 )
 
 // welcome takes a connection that a peer has dialled.
-func (n *Network) welcome(nc net.Conn) error {
-	stop := context.AfterFunc(n.stop, func() { nc.Close() })
+func (n *Network) welcome(raw net.Conn) error {
+	stop := context.AfterFunc(n.stop, func() { raw.Close() })
 	defer stop()
-	tune(nc)
+	tune(raw)
+	nc := n.wrap(raw)
 	if err := control.Handshake(nc, n.o.Secret, false); err != nil {
 		return err
 	}
@@ -243,6 +248,10 @@ func (n *Network) welcome(nc net.Conn) error {
 	if err != nil {
 		_, _ = nc.Write([]byte{helloOver})
 		return fmt.Errorf("worker %s for attempt %s: %w", worker, id, err)
+	}
+	if s.joined(worker) {
+		_, _ = nc.Write([]byte{helloTwice})
+		return fmt.Errorf("worker %s for attempt %s: %w", worker, id, errTwice)
 	}
 	if _, err := nc.Write([]byte{helloOK, compressions}); err != nil {
 		return err
@@ -295,7 +304,7 @@ func (n *Network) dial(ctx context.Context, s *Session, p Peer) error {
 			}
 			return err
 		}
-		if errors.Is(err, ErrClosed) || errors.Is(err, control.ErrSecret) {
+		if errors.Is(err, ErrClosed) || errors.Is(err, errTwice) || errors.Is(err, control.ErrSecret) {
 			return external("connecting to %s: %w", p, err)
 		}
 		select {
@@ -311,13 +320,14 @@ func (n *Network) dial(ctx context.Context, s *Session, p Peer) error {
 
 func (n *Network) dialOnce(ctx context.Context, s *Session, p Peer) (nc net.Conn, reads byte, err error) {
 	var d net.Dialer
-	nc, err = d.DialContext(ctx, "tcp", net.JoinHostPort(p.Host, strconv.Itoa(p.Port)))
+	raw, err := d.DialContext(ctx, "tcp", net.JoinHostPort(p.Host, strconv.Itoa(p.Port)))
 	if err != nil {
 		return nil, 0, err
 	}
-	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
-	tune(nc)
+	tune(raw)
+	nc = n.wrap(raw)
 	if reads, err = n.introduce(nc, s); err != nil {
 		nc.Close()
 		return nil, 0, err
@@ -345,6 +355,8 @@ func (n *Network) introduce(nc net.Conn, s *Session) (reads byte, err error) {
 		return answer[0], nil
 	case helloOver:
 		return 0, ErrClosed
+	case helloTwice:
+		return 0, errTwice
 	}
 	return 0, fmt.Errorf("it answered %d", answer[0])
 }
@@ -387,6 +399,13 @@ func readHello(r io.Reader) (id AttemptID, worker string, reads byte, err error)
 		return id, "", 0, fmt.Errorf("exchange: reading a hello: %w", err)
 	}
 	return id, string(name), fixed[17], nil
+}
+
+func (n *Network) wrap(nc net.Conn) net.Conn {
+	if n.o.Wrap == nil {
+		return nc
+	}
+	return n.o.Wrap(nc)
 }
 
 // tune notices a dead peer after about half a minute: heartbeats to the

@@ -226,6 +226,13 @@ func (s *Session) adopt(peer Peer, nc net.Conn, reads byte) error {
 	return nil
 }
 
+// joined tells that a worker has been connected.
+func (s *Session) joined(worker string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.conns[worker] != nil
+}
+
 func (w *Writer) bind(c *conn) {
 	w.out.mu.Lock()
 	defer w.out.mu.Unlock()

@@ -62,6 +62,10 @@ type JM struct {
 	Refuse  string
 	Epoch   int64
 	Program []byte // served by FetchProgram
+	// Fate says what happens to a command on its way to a worker: how long it holds
+	// up those behind it, and after how many further ones it comes once more (0: not
+	// again). It is called on the worker's goroutine; nil: nothing happens.
+	Fate func(workerID string, c *control.WorkerCommand) (hold time.Duration, again int)
 
 	t      testing.TB
 	server *grpc.Server
@@ -165,12 +169,13 @@ func (j *JM) Worker(s grpc.BidiStreamingServer[control.WorkerEvent, control.Work
 		return err
 	}
 	j.update(func() { j.Workers[w.WorkerId] = w; delete(j.Lost, w.WorkerId) })
+	fated := &fated{j: j, id: w.WorkerId, to: s}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
 			select {
 			case c := <-w.out:
-				if s.Send(c) != nil {
+				if fated.send(c) != nil {
 					return
 				}
 			case <-w.gone:

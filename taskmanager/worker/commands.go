@@ -63,6 +63,10 @@ func (w *worker) deploy(d *control.DeployTasks) {
 		w.Log.Warn("a second deployment of the same attempt is ignored", "region", d.Region, "attempt", d.Attempt)
 		return
 	}
+	if a := w.current[d.Region]; a != nil && a.id.Epoch == w.epoch && a.id.Attempt > d.Attempt {
+		w.Log.Warn("a deployment that came late is ignored", "region", d.Region, "attempt", d.Attempt, "current", a.id.Attempt)
+		return
+	}
 	w.endAttempt(d.Region, fmt.Errorf("%w: attempt %d replaces it", errOrdered, d.Attempt))
 	a, err := newAttempt(w, d, w.epoch)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -44,7 +45,8 @@ type Options struct {
 	// page that polls each 3 s does not outrun.
 	MetricsInterval time.Duration
 
-	uploadPause time.Duration // 0: the constant; tests do not wait
+	uploadPause time.Duration           // 0: the constant; tests do not wait
+	wrap        func(net.Conn) net.Conn // faults of tests
 }
 
 // ExitWatchdog is the exit code of a worker whose tasks could not be cancelled.

@@ -80,7 +80,12 @@ func (r *rig) run(id, jm string) *running {
 		defer close(w.done)
 		w.err = Run(ctx, o)
 	}()
-	r.t.Cleanup(func() { cancel(); <-w.done })
+	r.t.Cleanup(func() {
+		cancel()
+		if <-w.done; r.t.Failed() {
+			r.t.Logf("worker %s ended: %v", id, w.err)
+		}
+	})
 	return w
 }
 

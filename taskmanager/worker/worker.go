@@ -84,7 +84,7 @@ func (s *settings) listen() (*exchange.Network, error) {
 	o := exchange.Options{WorkerID: s.start.WorkerId, Bind: conf.TaskManagerBindHost.Get(c), Port: conf.TaskManagerDataPort.Get(c),
 		Secret: s.Bootstrap.Secret, NetworkBytes: s.start.NetworkBytes, Log: s.Log, Credits: exchange.Credits{
 			Exclusive: conf.NetworkBuffersPerChannel.Get(c), Floating: conf.NetworkFloatingBuffersPerGate.Get(c),
-			Overdraft: conf.NetworkMaxOverdraftBuffersPerGate.Get(c)}, Debloat: s.debloat, Compression: compressionOf(c)}
+			Overdraft: conf.NetworkMaxOverdraftBuffersPerGate.Get(c)}, Debloat: s.debloat, Compression: compressionOf(c), Wrap: s.wrap}
 	n, err := exchange.Listen(o)
 	if errors.Is(err, syscall.EADDRINUSE) && o.Port != 0 {
 		s.Log.Warn("the data port is taken by another worker: taking any free one", "port", o.Port)
