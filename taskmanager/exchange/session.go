@@ -155,7 +155,8 @@ func (s *Session) bindLocal() ([]Peer, error) {
 		if in == nil {
 			return nil, fmt.Errorf("exchange: %s: the receiver of %s is not deployed here", w.out.o.Task, id)
 		}
-		in.local, in.writer, w.target = w.out, w, in
+		in.bindLocal(w)
+		w.target = in
 	}
 	for id, in := range s.mu.inputs {
 		if in.finished() || in.local != nil {
@@ -171,6 +172,13 @@ func (s *Session) bindLocal() ([]Peer, error) {
 		close(s.ready)
 	}
 	return slices.SortedFunc(maps.Values(peers), func(a, b Peer) int { return cmp.Compare(a.WorkerID, b.WorkerID) }), nil
+}
+
+// bindLocal joins the channel to its sender in this process.
+func (c *inputChannel) bindLocal(w *Writer) {
+	c.gate.mu.Lock()
+	defer c.gate.mu.Unlock()
+	c.local, c.writer = w.out, w
 }
 
 // await waits until the peer has dialled.
