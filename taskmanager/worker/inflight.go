@@ -342,7 +342,7 @@ func (t *task) preload() error {
 		if err != nil {
 			return fmt.Errorf("restoring records in flight of operator %s: %w", t.operatorName(st.TargetOperator), err)
 		}
-		if buffers[at] == nil {
+		if _, known := buffers[at]; !known { // what came before may all have been for others
 			order = append(order, at)
 		}
 		buffers[at] = append(buffers[at], list...)
