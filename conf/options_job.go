@@ -18,6 +18,10 @@ var (
 	ExecutionSubmitFailedJobOnApplicationError = BoolOption("execution.submit-failed-job-on-application-error", false, "Whether an application whose program fails before it submits a job shows a failed job.")
 	// ExecutionRuntimeMode (execution.runtime-mode) is streaming, batch or chosen by the sources.
 	ExecutionRuntimeMode = EnumOption("execution.runtime-mode", RuntimeStreaming, []RuntimeMode{RuntimeStreaming, RuntimeBatch, RuntimeAutomatic}, nil, "How a program runs: STREAMING, BATCH, or AUTOMATIC (batch when all sources are bounded).")
+	// ExecutionBatchShuffleMode (execution.batch-shuffle-mode) says how tasks exchange data in BATCH.
+	ExecutionBatchShuffleMode = EnumOption("execution.batch-shuffle-mode", ShuffleBlocking, []ShuffleMode{ShuffleBlocking, ShufflePipelined},
+		map[string]ShuffleMode{"all_exchanges_hybrid_full": ShuffleBlocking, "all_exchanges_hybrid_selective": ShuffleBlocking},
+		"How tasks exchange data in BATCH: ALL_EXCHANGES_BLOCKING writes it to local disk and starts the receivers when the senders have finished, ALL_EXCHANGES_PIPELINED runs all of them at once. Flink's hybrid modes mean ALL_EXCHANGES_BLOCKING.")
 	// SinkCommitterRetries (sink.committer.retries) is how often a commit of a sink is tried again.
 	SinkCommitterRetries = IntOption("sink.committer.retries", 10, "How often a commit that a sink asks to try later is tried again before the job fails.").Where("0 or more", func(n int) bool { return n >= 0 })
 	// ExecutionBufferTimeout (execution.buffer-timeout.interval) bounds how long a record waits in an output buffer.
@@ -34,6 +38,15 @@ const (
 	RuntimeStreaming RuntimeMode = "STREAMING"
 	RuntimeBatch     RuntimeMode = "BATCH"
 	RuntimeAutomatic RuntimeMode = "AUTOMATIC"
+)
+
+// ShuffleMode is how tasks exchange data in BATCH.
+type ShuffleMode string
+
+// Values of execution.batch-shuffle-mode.
+const (
+	ShuffleBlocking  ShuffleMode = "ALL_EXCHANGES_BLOCKING"
+	ShufflePipelined ShuffleMode = "ALL_EXCHANGES_PIPELINED"
 )
 
 // Pipeline: what a program may also set for itself.

@@ -1432,6 +1432,7 @@ type WorkerEvent struct {
 	//	*WorkerEvent_Metrics
 	//	*WorkerEvent_SourceEvent
 	//	*WorkerEvent_CommitDone
+	//	*WorkerEvent_PartitionLost
 	Event         isWorkerEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1564,6 +1565,15 @@ func (x *WorkerEvent) GetCommitDone() *CommitDone {
 	return nil
 }
 
+func (x *WorkerEvent) GetPartitionLost() *PartitionLost {
+	if x != nil {
+		if x, ok := x.Event.(*WorkerEvent_PartitionLost); ok {
+			return x.PartitionLost
+		}
+	}
+	return nil
+}
+
 type isWorkerEvent_Event interface {
 	isWorkerEvent_Event()
 }
@@ -1608,6 +1618,10 @@ type WorkerEvent_CommitDone struct {
 	CommitDone *CommitDone `protobuf:"bytes,10,opt,name=commit_done,json=commitDone,proto3,oneof"`
 }
 
+type WorkerEvent_PartitionLost struct {
+	PartitionLost *PartitionLost `protobuf:"bytes,30,opt,name=partition_lost,json=partitionLost,proto3,oneof"`
+}
+
 func (*WorkerEvent_Register) isWorkerEvent_Event() {}
 
 func (*WorkerEvent_Heartbeat) isWorkerEvent_Event() {}
@@ -1627,6 +1641,8 @@ func (*WorkerEvent_Metrics) isWorkerEvent_Event() {}
 func (*WorkerEvent_SourceEvent) isWorkerEvent_Event() {}
 
 func (*WorkerEvent_CommitDone) isWorkerEvent_Event() {}
+
+func (*WorkerEvent_PartitionLost) isWorkerEvent_Event() {}
 
 type RegisterWorker struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
@@ -3037,6 +3053,60 @@ func (x *SourceEvent) GetAttempt() int32 {
 	return 0
 }
 
+// PartitionLost tells that what a finished task wrote for the tasks of a later
+// region cannot be read any more.
+type PartitionLost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Producer      *Task                  `protobuf:"bytes,1,opt,name=producer,proto3" json:"producer,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PartitionLost) Reset() {
+	*x = PartitionLost{}
+	mi := &file_control_control_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PartitionLost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PartitionLost) ProtoMessage() {}
+
+func (x *PartitionLost) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PartitionLost.ProtoReflect.Descriptor instead.
+func (*PartitionLost) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *PartitionLost) GetProducer() *Task {
+	if x != nil {
+		return x.Producer
+	}
+	return nil
+}
+
+func (x *PartitionLost) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type TaskDrained struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Task          *Task                  `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
@@ -3046,7 +3116,7 @@ type TaskDrained struct {
 
 func (x *TaskDrained) Reset() {
 	*x = TaskDrained{}
-	mi := &file_control_control_proto_msgTypes[34]
+	mi := &file_control_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3058,7 +3128,7 @@ func (x *TaskDrained) String() string {
 func (*TaskDrained) ProtoMessage() {}
 
 func (x *TaskDrained) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[34]
+	mi := &file_control_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3071,7 +3141,7 @@ func (x *TaskDrained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDrained.ProtoReflect.Descriptor instead.
 func (*TaskDrained) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{34}
+	return file_control_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TaskDrained) GetTask() *Task {
@@ -3091,7 +3161,7 @@ type CommitDone struct {
 
 func (x *CommitDone) Reset() {
 	*x = CommitDone{}
-	mi := &file_control_control_proto_msgTypes[35]
+	mi := &file_control_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3103,7 +3173,7 @@ func (x *CommitDone) String() string {
 func (*CommitDone) ProtoMessage() {}
 
 func (x *CommitDone) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[35]
+	mi := &file_control_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3116,7 +3186,7 @@ func (x *CommitDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitDone.ProtoReflect.Descriptor instead.
 func (*CommitDone) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{35}
+	return file_control_control_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CommitDone) GetTask() *Task {
@@ -3150,6 +3220,7 @@ type WorkerCommand struct {
 	//	*WorkerCommand_Heartbeat
 	//	*WorkerCommand_SourceEvent
 	//	*WorkerCommand_Publish
+	//	*WorkerCommand_Release
 	Command       isWorkerCommand_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3157,7 +3228,7 @@ type WorkerCommand struct {
 
 func (x *WorkerCommand) Reset() {
 	*x = WorkerCommand{}
-	mi := &file_control_control_proto_msgTypes[36]
+	mi := &file_control_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3169,7 +3240,7 @@ func (x *WorkerCommand) String() string {
 func (*WorkerCommand) ProtoMessage() {}
 
 func (x *WorkerCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[36]
+	mi := &file_control_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3182,7 +3253,7 @@ func (x *WorkerCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerCommand.ProtoReflect.Descriptor instead.
 func (*WorkerCommand) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{36}
+	return file_control_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WorkerCommand) GetCommand() isWorkerCommand_Command {
@@ -3309,6 +3380,15 @@ func (x *WorkerCommand) GetPublish() *PublishIdle {
 	return nil
 }
 
+func (x *WorkerCommand) GetRelease() *ReleasePartitions {
+	if x != nil {
+		if x, ok := x.Command.(*WorkerCommand_Release); ok {
+			return x.Release
+		}
+	}
+	return nil
+}
+
 type isWorkerCommand_Command interface {
 	isWorkerCommand_Command()
 }
@@ -3365,6 +3445,10 @@ type WorkerCommand_Publish struct {
 	Publish *PublishIdle `protobuf:"bytes,13,opt,name=publish,proto3,oneof"`
 }
 
+type WorkerCommand_Release struct {
+	Release *ReleasePartitions `protobuf:"bytes,30,opt,name=release,proto3,oneof"`
+}
+
 func (*WorkerCommand_Registered) isWorkerCommand_Command() {}
 
 func (*WorkerCommand_Deploy) isWorkerCommand_Command() {}
@@ -3391,6 +3475,8 @@ func (*WorkerCommand_SourceEvent) isWorkerCommand_Command() {}
 
 func (*WorkerCommand_Publish) isWorkerCommand_Command() {}
 
+func (*WorkerCommand_Release) isWorkerCommand_Command() {}
+
 type PublishIdle struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3399,7 +3485,7 @@ type PublishIdle struct {
 
 func (x *PublishIdle) Reset() {
 	*x = PublishIdle{}
-	mi := &file_control_control_proto_msgTypes[37]
+	mi := &file_control_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3411,7 +3497,7 @@ func (x *PublishIdle) String() string {
 func (*PublishIdle) ProtoMessage() {}
 
 func (x *PublishIdle) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[37]
+	mi := &file_control_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3424,7 +3510,61 @@ func (x *PublishIdle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishIdle.ProtoReflect.Descriptor instead.
 func (*PublishIdle) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{37}
+	return file_control_control_proto_rawDescGZIP(), []int{38}
+}
+
+// ReleasePartitions tells that nobody needs any more what the tasks of a
+// region's attempt wrote to disk.
+type ReleasePartitions struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Region        int32                  `protobuf:"varint,1,opt,name=region,proto3" json:"region,omitempty"`
+	Attempt       int32                  `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleasePartitions) Reset() {
+	*x = ReleasePartitions{}
+	mi := &file_control_control_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleasePartitions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleasePartitions) ProtoMessage() {}
+
+func (x *ReleasePartitions) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleasePartitions.ProtoReflect.Descriptor instead.
+func (*ReleasePartitions) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ReleasePartitions) GetRegion() int32 {
+	if x != nil {
+		return x.Region
+	}
+	return 0
+}
+
+func (x *ReleasePartitions) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
 }
 
 type WorkerRegistered struct {
@@ -3440,7 +3580,7 @@ type WorkerRegistered struct {
 
 func (x *WorkerRegistered) Reset() {
 	*x = WorkerRegistered{}
-	mi := &file_control_control_proto_msgTypes[38]
+	mi := &file_control_control_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3452,7 +3592,7 @@ func (x *WorkerRegistered) String() string {
 func (*WorkerRegistered) ProtoMessage() {}
 
 func (x *WorkerRegistered) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[38]
+	mi := &file_control_control_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3465,7 +3605,7 @@ func (x *WorkerRegistered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerRegistered.ProtoReflect.Descriptor instead.
 func (*WorkerRegistered) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{38}
+	return file_control_control_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *WorkerRegistered) GetRefused() string {
@@ -3511,13 +3651,14 @@ type DeployTasks struct {
 	CheckpointDir      string                 `protobuf:"bytes,4,opt,name=checkpoint_dir,json=checkpointDir,proto3" json:"checkpoint_dir,omitempty"` // <dir>/<job id>, empty without checkpointing
 	RestoredCheckpoint int64                  `protobuf:"varint,5,opt,name=restored_checkpoint,json=restoredCheckpoint,proto3" json:"restored_checkpoint,omitempty"`
 	Region             int32                  `protobuf:"varint,6,opt,name=region,proto3" json:"region,omitempty"` // its tasks run and fail together; those of other regions go on
+	Reads              []*PartitionRead       `protobuf:"bytes,30,rep,name=reads,proto3" json:"reads,omitempty"`   // partitions of this worker that tasks of the region read, here or elsewhere
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
 
 func (x *DeployTasks) Reset() {
 	*x = DeployTasks{}
-	mi := &file_control_control_proto_msgTypes[39]
+	mi := &file_control_control_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3529,7 +3670,7 @@ func (x *DeployTasks) String() string {
 func (*DeployTasks) ProtoMessage() {}
 
 func (x *DeployTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[39]
+	mi := &file_control_control_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3542,7 +3683,7 @@ func (x *DeployTasks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeployTasks.ProtoReflect.Descriptor instead.
 func (*DeployTasks) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{39}
+	return file_control_control_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *DeployTasks) GetAttempt() int32 {
@@ -3587,6 +3728,82 @@ func (x *DeployTasks) GetRegion() int32 {
 	return 0
 }
 
+func (x *DeployTasks) GetReads() []*PartitionRead {
+	if x != nil {
+		return x.Reads
+	}
+	return nil
+}
+
+// PartitionRead is a partition that a finished task wrote, and who reads it.
+type PartitionRead struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Edge          int32                  `protobuf:"varint,1,opt,name=edge,proto3" json:"edge,omitempty"` // index in the JobGraph; blocking
+	Producer      *Task                  `protobuf:"bytes,2,opt,name=producer,proto3" json:"producer,omitempty"`
+	Region        int32                  `protobuf:"varint,3,opt,name=region,proto3" json:"region,omitempty"`          // the producer's
+	Targets       []int32                `protobuf:"varint,4,rep,packed,name=targets,proto3" json:"targets,omitempty"` // subtasks of the edge's target
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PartitionRead) Reset() {
+	*x = PartitionRead{}
+	mi := &file_control_control_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PartitionRead) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PartitionRead) ProtoMessage() {}
+
+func (x *PartitionRead) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PartitionRead.ProtoReflect.Descriptor instead.
+func (*PartitionRead) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *PartitionRead) GetEdge() int32 {
+	if x != nil {
+		return x.Edge
+	}
+	return 0
+}
+
+func (x *PartitionRead) GetProducer() *Task {
+	if x != nil {
+		return x.Producer
+	}
+	return nil
+}
+
+func (x *PartitionRead) GetRegion() int32 {
+	if x != nil {
+		return x.Region
+	}
+	return 0
+}
+
+func (x *PartitionRead) GetTargets() []int32 {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
 type TaskDeployment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Task          *Task                  `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
@@ -3599,7 +3816,7 @@ type TaskDeployment struct {
 
 func (x *TaskDeployment) Reset() {
 	*x = TaskDeployment{}
-	mi := &file_control_control_proto_msgTypes[40]
+	mi := &file_control_control_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3611,7 +3828,7 @@ func (x *TaskDeployment) String() string {
 func (*TaskDeployment) ProtoMessage() {}
 
 func (x *TaskDeployment) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[40]
+	mi := &file_control_control_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3624,7 +3841,7 @@ func (x *TaskDeployment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDeployment.ProtoReflect.Descriptor instead.
 func (*TaskDeployment) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{40}
+	return file_control_control_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *TaskDeployment) GetTask() *Task {
@@ -3669,7 +3886,7 @@ type TaskLocation struct {
 
 func (x *TaskLocation) Reset() {
 	*x = TaskLocation{}
-	mi := &file_control_control_proto_msgTypes[41]
+	mi := &file_control_control_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3681,7 +3898,7 @@ func (x *TaskLocation) String() string {
 func (*TaskLocation) ProtoMessage() {}
 
 func (x *TaskLocation) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[41]
+	mi := &file_control_control_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3694,7 +3911,7 @@ func (x *TaskLocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskLocation.ProtoReflect.Descriptor instead.
 func (*TaskLocation) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{41}
+	return file_control_control_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TaskLocation) GetVertexId() string {
@@ -3749,7 +3966,7 @@ type StartTasks struct {
 
 func (x *StartTasks) Reset() {
 	*x = StartTasks{}
-	mi := &file_control_control_proto_msgTypes[42]
+	mi := &file_control_control_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3761,7 +3978,7 @@ func (x *StartTasks) String() string {
 func (*StartTasks) ProtoMessage() {}
 
 func (x *StartTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[42]
+	mi := &file_control_control_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3774,7 +3991,7 @@ func (x *StartTasks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartTasks.ProtoReflect.Descriptor instead.
 func (*StartTasks) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{42}
+	return file_control_control_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *StartTasks) GetAttempt() int32 {
@@ -3804,7 +4021,7 @@ type CancelTasks struct {
 
 func (x *CancelTasks) Reset() {
 	*x = CancelTasks{}
-	mi := &file_control_control_proto_msgTypes[43]
+	mi := &file_control_control_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3816,7 +4033,7 @@ func (x *CancelTasks) String() string {
 func (*CancelTasks) ProtoMessage() {}
 
 func (x *CancelTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[43]
+	mi := &file_control_control_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3829,7 +4046,7 @@ func (x *CancelTasks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTasks.ProtoReflect.Descriptor instead.
 func (*CancelTasks) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{43}
+	return file_control_control_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CancelTasks) GetAttempt() int32 {
@@ -3886,7 +4103,7 @@ type TriggerCheckpoint struct {
 
 func (x *TriggerCheckpoint) Reset() {
 	*x = TriggerCheckpoint{}
-	mi := &file_control_control_proto_msgTypes[44]
+	mi := &file_control_control_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3898,7 +4115,7 @@ func (x *TriggerCheckpoint) String() string {
 func (*TriggerCheckpoint) ProtoMessage() {}
 
 func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[44]
+	mi := &file_control_control_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3911,7 +4128,7 @@ func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerCheckpoint.ProtoReflect.Descriptor instead.
 func (*TriggerCheckpoint) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{44}
+	return file_control_control_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *TriggerCheckpoint) GetCheckpointId() int64 {
@@ -4002,7 +4219,7 @@ type CheckpointComplete struct {
 
 func (x *CheckpointComplete) Reset() {
 	*x = CheckpointComplete{}
-	mi := &file_control_control_proto_msgTypes[45]
+	mi := &file_control_control_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4014,7 +4231,7 @@ func (x *CheckpointComplete) String() string {
 func (*CheckpointComplete) ProtoMessage() {}
 
 func (x *CheckpointComplete) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[45]
+	mi := &file_control_control_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4027,7 +4244,7 @@ func (x *CheckpointComplete) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointComplete.ProtoReflect.Descriptor instead.
 func (*CheckpointComplete) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{45}
+	return file_control_control_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CheckpointComplete) GetCheckpointId() int64 {
@@ -4061,7 +4278,7 @@ type CheckpointAborted struct {
 
 func (x *CheckpointAborted) Reset() {
 	*x = CheckpointAborted{}
-	mi := &file_control_control_proto_msgTypes[46]
+	mi := &file_control_control_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4073,7 +4290,7 @@ func (x *CheckpointAborted) String() string {
 func (*CheckpointAborted) ProtoMessage() {}
 
 func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[46]
+	mi := &file_control_control_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4086,7 +4303,7 @@ func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointAborted.ProtoReflect.Descriptor instead.
 func (*CheckpointAborted) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{46}
+	return file_control_control_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CheckpointAborted) GetCheckpointId() int64 {
@@ -4115,7 +4332,7 @@ type AssignSplits struct {
 
 func (x *AssignSplits) Reset() {
 	*x = AssignSplits{}
-	mi := &file_control_control_proto_msgTypes[47]
+	mi := &file_control_control_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4127,7 +4344,7 @@ func (x *AssignSplits) String() string {
 func (*AssignSplits) ProtoMessage() {}
 
 func (x *AssignSplits) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[47]
+	mi := &file_control_control_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4140,7 +4357,7 @@ func (x *AssignSplits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignSplits.ProtoReflect.Descriptor instead.
 func (*AssignSplits) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{47}
+	return file_control_control_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *AssignSplits) GetOperatorId() string {
@@ -4180,7 +4397,7 @@ type FinalCommit struct {
 
 func (x *FinalCommit) Reset() {
 	*x = FinalCommit{}
-	mi := &file_control_control_proto_msgTypes[48]
+	mi := &file_control_control_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4192,7 +4409,7 @@ func (x *FinalCommit) String() string {
 func (*FinalCommit) ProtoMessage() {}
 
 func (x *FinalCommit) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[48]
+	mi := &file_control_control_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4205,7 +4422,7 @@ func (x *FinalCommit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinalCommit.ProtoReflect.Descriptor instead.
 func (*FinalCommit) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{48}
+	return file_control_control_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *FinalCommit) GetTasks() []*Task {
@@ -4233,7 +4450,7 @@ type CoordinatorEvent struct {
 
 func (x *CoordinatorEvent) Reset() {
 	*x = CoordinatorEvent{}
-	mi := &file_control_control_proto_msgTypes[49]
+	mi := &file_control_control_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4245,7 +4462,7 @@ func (x *CoordinatorEvent) String() string {
 func (*CoordinatorEvent) ProtoMessage() {}
 
 func (x *CoordinatorEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[49]
+	mi := &file_control_control_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4258,7 +4475,7 @@ func (x *CoordinatorEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorEvent.ProtoReflect.Descriptor instead.
 func (*CoordinatorEvent) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{49}
+	return file_control_control_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *CoordinatorEvent) GetEvent() isCoordinatorEvent_Event {
@@ -4391,7 +4608,7 @@ type RegisterCoordinator struct {
 
 func (x *RegisterCoordinator) Reset() {
 	*x = RegisterCoordinator{}
-	mi := &file_control_control_proto_msgTypes[50]
+	mi := &file_control_control_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4403,7 +4620,7 @@ func (x *RegisterCoordinator) String() string {
 func (*RegisterCoordinator) ProtoMessage() {}
 
 func (x *RegisterCoordinator) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[50]
+	mi := &file_control_control_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4416,7 +4633,7 @@ func (x *RegisterCoordinator) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterCoordinator.ProtoReflect.Descriptor instead.
 func (*RegisterCoordinator) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{50}
+	return file_control_control_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *RegisterCoordinator) GetProtocol() uint32 {
@@ -4470,7 +4687,7 @@ type CoordinatorReady struct {
 
 func (x *CoordinatorReady) Reset() {
 	*x = CoordinatorReady{}
-	mi := &file_control_control_proto_msgTypes[51]
+	mi := &file_control_control_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4482,7 +4699,7 @@ func (x *CoordinatorReady) String() string {
 func (*CoordinatorReady) ProtoMessage() {}
 
 func (x *CoordinatorReady) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[51]
+	mi := &file_control_control_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4495,7 +4712,7 @@ func (x *CoordinatorReady) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorReady.ProtoReflect.Descriptor instead.
 func (*CoordinatorReady) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{51}
+	return file_control_control_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *CoordinatorReady) GetAttempt() int32 {
@@ -4516,7 +4733,7 @@ type CoordinatorSnapshot struct {
 
 func (x *CoordinatorSnapshot) Reset() {
 	*x = CoordinatorSnapshot{}
-	mi := &file_control_control_proto_msgTypes[52]
+	mi := &file_control_control_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4528,7 +4745,7 @@ func (x *CoordinatorSnapshot) String() string {
 func (*CoordinatorSnapshot) ProtoMessage() {}
 
 func (x *CoordinatorSnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[52]
+	mi := &file_control_control_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4541,7 +4758,7 @@ func (x *CoordinatorSnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorSnapshot.ProtoReflect.Descriptor instead.
 func (*CoordinatorSnapshot) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{52}
+	return file_control_control_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *CoordinatorSnapshot) GetCheckpointId() int64 {
@@ -4574,7 +4791,7 @@ type CoordinatorFailed struct {
 
 func (x *CoordinatorFailed) Reset() {
 	*x = CoordinatorFailed{}
-	mi := &file_control_control_proto_msgTypes[53]
+	mi := &file_control_control_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4586,7 +4803,7 @@ func (x *CoordinatorFailed) String() string {
 func (*CoordinatorFailed) ProtoMessage() {}
 
 func (x *CoordinatorFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[53]
+	mi := &file_control_control_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4599,7 +4816,7 @@ func (x *CoordinatorFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorFailed.ProtoReflect.Descriptor instead.
 func (*CoordinatorFailed) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{53}
+	return file_control_control_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *CoordinatorFailed) GetFailure() *Failure {
@@ -4629,7 +4846,7 @@ type CoordinatorCommand struct {
 
 func (x *CoordinatorCommand) Reset() {
 	*x = CoordinatorCommand{}
-	mi := &file_control_control_proto_msgTypes[54]
+	mi := &file_control_control_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4641,7 +4858,7 @@ func (x *CoordinatorCommand) String() string {
 func (*CoordinatorCommand) ProtoMessage() {}
 
 func (x *CoordinatorCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[54]
+	mi := &file_control_control_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4654,7 +4871,7 @@ func (x *CoordinatorCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorCommand.ProtoReflect.Descriptor instead.
 func (*CoordinatorCommand) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{54}
+	return file_control_control_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *CoordinatorCommand) GetCommand() isCoordinatorCommand_Command {
@@ -4816,7 +5033,7 @@ type StartEnumerators struct {
 
 func (x *StartEnumerators) Reset() {
 	*x = StartEnumerators{}
-	mi := &file_control_control_proto_msgTypes[55]
+	mi := &file_control_control_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4828,7 +5045,7 @@ func (x *StartEnumerators) String() string {
 func (*StartEnumerators) ProtoMessage() {}
 
 func (x *StartEnumerators) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[55]
+	mi := &file_control_control_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4841,7 +5058,7 @@ func (x *StartEnumerators) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartEnumerators.ProtoReflect.Descriptor instead.
 func (*StartEnumerators) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{55}
+	return file_control_control_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *StartEnumerators) GetAttempt() int32 {
@@ -4888,7 +5105,7 @@ type CoordinatorCheckpoint struct {
 
 func (x *CoordinatorCheckpoint) Reset() {
 	*x = CoordinatorCheckpoint{}
-	mi := &file_control_control_proto_msgTypes[56]
+	mi := &file_control_control_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4900,7 +5117,7 @@ func (x *CoordinatorCheckpoint) String() string {
 func (*CoordinatorCheckpoint) ProtoMessage() {}
 
 func (x *CoordinatorCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[56]
+	mi := &file_control_control_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4913,7 +5130,7 @@ func (x *CoordinatorCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorCheckpoint.ProtoReflect.Descriptor instead.
 func (*CoordinatorCheckpoint) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{56}
+	return file_control_control_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *CoordinatorCheckpoint) GetCheckpointId() int64 {
@@ -4946,7 +5163,7 @@ type Bootstrap struct {
 
 func (x *Bootstrap) Reset() {
 	*x = Bootstrap{}
-	mi := &file_control_control_proto_msgTypes[57]
+	mi := &file_control_control_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4958,7 +5175,7 @@ func (x *Bootstrap) String() string {
 func (*Bootstrap) ProtoMessage() {}
 
 func (x *Bootstrap) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[57]
+	mi := &file_control_control_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4971,7 +5188,7 @@ func (x *Bootstrap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bootstrap.ProtoReflect.Descriptor instead.
 func (*Bootstrap) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{57}
+	return file_control_control_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Bootstrap) GetProtocol() uint32 {
@@ -5086,7 +5303,7 @@ type CheckpointMetadata struct {
 
 func (x *CheckpointMetadata) Reset() {
 	*x = CheckpointMetadata{}
-	mi := &file_control_control_proto_msgTypes[58]
+	mi := &file_control_control_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5098,7 +5315,7 @@ func (x *CheckpointMetadata) String() string {
 func (*CheckpointMetadata) ProtoMessage() {}
 
 func (x *CheckpointMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[58]
+	mi := &file_control_control_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5111,7 +5328,7 @@ func (x *CheckpointMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointMetadata.ProtoReflect.Descriptor instead.
 func (*CheckpointMetadata) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{58}
+	return file_control_control_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *CheckpointMetadata) GetCheckpointId() int64 {
@@ -5206,7 +5423,7 @@ type OperatorInfo struct {
 
 func (x *OperatorInfo) Reset() {
 	*x = OperatorInfo{}
-	mi := &file_control_control_proto_msgTypes[59]
+	mi := &file_control_control_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5218,7 +5435,7 @@ func (x *OperatorInfo) String() string {
 func (*OperatorInfo) ProtoMessage() {}
 
 func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[59]
+	mi := &file_control_control_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5231,7 +5448,7 @@ func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorInfo.ProtoReflect.Descriptor instead.
 func (*OperatorInfo) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{59}
+	return file_control_control_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *OperatorInfo) GetId() string {
@@ -5413,7 +5630,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\x06offset\x18\x03 \x01(\x03R\x06offset\x12\x14\n" +
 	"\x05limit\x18\x04 \x01(\x03R\x05limit\"\"\n" +
 	"\bShutdown\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x81\x05\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xca\x05\n" +
 	"\vWorkerEvent\x12=\n" +
 	"\bregister\x18\x01 \x01(\v2\x1f.goflink.control.RegisterWorkerH\x00R\bregister\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.goflink.control.HeartbeatH\x00R\theartbeat\x12;\n" +
@@ -5427,7 +5644,8 @@ const file_control_control_proto_rawDesc = "" +
 	"\fsource_event\x18\t \x01(\v2\x1c.goflink.control.SourceEventH\x00R\vsourceEvent\x12>\n" +
 	"\vcommit_done\x18\n" +
 	" \x01(\v2\x1b.goflink.control.CommitDoneH\x00R\n" +
-	"commitDoneB\a\n" +
+	"commitDone\x12G\n" +
+	"\x0epartition_lost\x18\x1e \x01(\v2\x1e.goflink.control.PartitionLostH\x00R\rpartitionLostB\a\n" +
 	"\x05event\"\xde\x02\n" +
 	"\x0eRegisterWorker\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1b\n" +
@@ -5568,13 +5786,16 @@ const file_control_control_proto_rawDesc = "" +
 	"operatorId\x12\x18\n" +
 	"\asubtask\x18\x02 \x01(\x05R\asubtask\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\x12\x18\n" +
-	"\aattempt\x18\x04 \x01(\x05R\aattempt\"8\n" +
+	"\aattempt\x18\x04 \x01(\x05R\aattempt\"Z\n" +
+	"\rPartitionLost\x121\n" +
+	"\bproducer\x18\x01 \x01(\v2\x15.goflink.control.TaskR\bproducer\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"8\n" +
 	"\vTaskDrained\x12)\n" +
 	"\x04task\x18\x01 \x01(\v2\x15.goflink.control.TaskR\x04task\"\\\n" +
 	"\n" +
 	"CommitDone\x12)\n" +
 	"\x04task\x18\x01 \x01(\v2\x15.goflink.control.TaskR\x04task\x12#\n" +
-	"\rcheckpoint_id\x18\x02 \x01(\x03R\fcheckpointId\"\xb5\x06\n" +
+	"\rcheckpoint_id\x18\x02 \x01(\x03R\fcheckpointId\"\xf5\x06\n" +
 	"\rWorkerCommand\x12C\n" +
 	"\n" +
 	"registered\x18\x01 \x01(\v2!.goflink.control.WorkerRegisteredH\x00R\n" +
@@ -5591,22 +5812,32 @@ const file_control_control_proto_rawDesc = "" +
 	" \x01(\v2\x19.goflink.control.ShutdownH\x00R\bshutdown\x12:\n" +
 	"\theartbeat\x18\v \x01(\v2\x1a.goflink.control.HeartbeatH\x00R\theartbeat\x12A\n" +
 	"\fsource_event\x18\f \x01(\v2\x1c.goflink.control.SourceEventH\x00R\vsourceEvent\x128\n" +
-	"\apublish\x18\r \x01(\v2\x1c.goflink.control.PublishIdleH\x00R\apublishB\t\n" +
+	"\apublish\x18\r \x01(\v2\x1c.goflink.control.PublishIdleH\x00R\apublish\x12>\n" +
+	"\arelease\x18\x1e \x01(\v2\".goflink.control.ReleasePartitionsH\x00R\areleaseB\t\n" +
 	"\acommand\"\r\n" +
-	"\vPublishIdle\"\xc0\x01\n" +
+	"\vPublishIdle\"E\n" +
+	"\x11ReleasePartitions\x12\x16\n" +
+	"\x06region\x18\x01 \x01(\x05R\x06region\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x05R\aattempt\"\xc0\x01\n" +
 	"\x10WorkerRegistered\x12\x18\n" +
 	"\arefused\x18\x01 \x01(\tR\arefused\x122\n" +
 	"\x15heartbeat_interval_ms\x18\x02 \x01(\x03R\x13heartbeatIntervalMs\x120\n" +
 	"\x14heartbeat_timeout_ms\x18\x03 \x01(\x03R\x12heartbeatTimeoutMs\x12\x14\n" +
 	"\x05epoch\x18\x04 \x01(\x03R\x05epoch\x12\x16\n" +
-	"\x06secret\x18\x05 \x01(\tR\x06secret\"\x8b\x02\n" +
+	"\x06secret\x18\x05 \x01(\tR\x06secret\"\xc1\x02\n" +
 	"\vDeployTasks\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x05R\aattempt\x125\n" +
 	"\x05tasks\x18\x02 \x03(\v2\x1f.goflink.control.TaskDeploymentR\x05tasks\x12;\n" +
 	"\tlocations\x18\x03 \x03(\v2\x1d.goflink.control.TaskLocationR\tlocations\x12%\n" +
 	"\x0echeckpoint_dir\x18\x04 \x01(\tR\rcheckpointDir\x12/\n" +
 	"\x13restored_checkpoint\x18\x05 \x01(\x03R\x12restoredCheckpoint\x12\x16\n" +
-	"\x06region\x18\x06 \x01(\x05R\x06region\"\xae\x01\n" +
+	"\x06region\x18\x06 \x01(\x05R\x06region\x124\n" +
+	"\x05reads\x18\x1e \x03(\v2\x1e.goflink.control.PartitionReadR\x05reads\"\x88\x01\n" +
+	"\rPartitionRead\x12\x12\n" +
+	"\x04edge\x18\x01 \x01(\x05R\x04edge\x121\n" +
+	"\bproducer\x18\x02 \x01(\v2\x15.goflink.control.TaskR\bproducer\x12\x16\n" +
+	"\x06region\x18\x03 \x01(\x05R\x06region\x12\x18\n" +
+	"\atargets\x18\x04 \x03(\x05R\atargets\"\xae\x01\n" +
 	"\x0eTaskDeployment\x12)\n" +
 	"\x04task\x18\x01 \x01(\v2\x15.goflink.control.TaskR\x04task\x128\n" +
 	"\arestore\x18\x02 \x03(\v2\x1e.goflink.control.OperatorStateR\arestore\x12\x12\n" +
@@ -5778,7 +6009,7 @@ func file_control_control_proto_rawDescGZIP() []byte {
 	return file_control_control_proto_rawDescData
 }
 
-var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
+var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 74)
 var file_control_control_proto_goTypes = []any{
 	(*FetchProgramRequest)(nil),   // 0: goflink.control.FetchProgramRequest
 	(*Chunk)(nil),                 // 1: goflink.control.Chunk
@@ -5814,149 +6045,157 @@ var file_control_control_proto_goTypes = []any{
 	(*ListState)(nil),             // 31: goflink.control.ListState
 	(*SplitRequest)(nil),          // 32: goflink.control.SplitRequest
 	(*SourceEvent)(nil),           // 33: goflink.control.SourceEvent
-	(*TaskDrained)(nil),           // 34: goflink.control.TaskDrained
-	(*CommitDone)(nil),            // 35: goflink.control.CommitDone
-	(*WorkerCommand)(nil),         // 36: goflink.control.WorkerCommand
-	(*PublishIdle)(nil),           // 37: goflink.control.PublishIdle
-	(*WorkerRegistered)(nil),      // 38: goflink.control.WorkerRegistered
-	(*DeployTasks)(nil),           // 39: goflink.control.DeployTasks
-	(*TaskDeployment)(nil),        // 40: goflink.control.TaskDeployment
-	(*TaskLocation)(nil),          // 41: goflink.control.TaskLocation
-	(*StartTasks)(nil),            // 42: goflink.control.StartTasks
-	(*CancelTasks)(nil),           // 43: goflink.control.CancelTasks
-	(*TriggerCheckpoint)(nil),     // 44: goflink.control.TriggerCheckpoint
-	(*CheckpointComplete)(nil),    // 45: goflink.control.CheckpointComplete
-	(*CheckpointAborted)(nil),     // 46: goflink.control.CheckpointAborted
-	(*AssignSplits)(nil),          // 47: goflink.control.AssignSplits
-	(*FinalCommit)(nil),           // 48: goflink.control.FinalCommit
-	(*CoordinatorEvent)(nil),      // 49: goflink.control.CoordinatorEvent
-	(*RegisterCoordinator)(nil),   // 50: goflink.control.RegisterCoordinator
-	(*CoordinatorReady)(nil),      // 51: goflink.control.CoordinatorReady
-	(*CoordinatorSnapshot)(nil),   // 52: goflink.control.CoordinatorSnapshot
-	(*CoordinatorFailed)(nil),     // 53: goflink.control.CoordinatorFailed
-	(*CoordinatorCommand)(nil),    // 54: goflink.control.CoordinatorCommand
-	(*StartEnumerators)(nil),      // 55: goflink.control.StartEnumerators
-	(*CoordinatorCheckpoint)(nil), // 56: goflink.control.CoordinatorCheckpoint
-	(*Bootstrap)(nil),             // 57: goflink.control.Bootstrap
-	(*CheckpointMetadata)(nil),    // 58: goflink.control.CheckpointMetadata
-	(*OperatorInfo)(nil),          // 59: goflink.control.OperatorInfo
-	nil,                           // 60: goflink.control.Heartbeat.MetricsEntry
-	nil,                           // 61: goflink.control.StartWorker.ConfigEntry
-	nil,                           // 62: goflink.control.StartWorker.OnceEntry
-	nil,                           // 63: goflink.control.TaskState.AccumulatorsEntry
-	nil,                           // 64: goflink.control.TaskMetrics.MetricsEntry
-	nil,                           // 65: goflink.control.TaskMetrics.AccumulatorsEntry
-	nil,                           // 66: goflink.control.CoordinatorSnapshot.StatesEntry
-	nil,                           // 67: goflink.control.StartEnumerators.StatesEntry
-	nil,                           // 68: goflink.control.StartEnumerators.ParallelismEntry
-	nil,                           // 69: goflink.control.Bootstrap.OnceEntry
-	nil,                           // 70: goflink.control.Bootstrap.ConfigEntry
+	(*PartitionLost)(nil),         // 34: goflink.control.PartitionLost
+	(*TaskDrained)(nil),           // 35: goflink.control.TaskDrained
+	(*CommitDone)(nil),            // 36: goflink.control.CommitDone
+	(*WorkerCommand)(nil),         // 37: goflink.control.WorkerCommand
+	(*PublishIdle)(nil),           // 38: goflink.control.PublishIdle
+	(*ReleasePartitions)(nil),     // 39: goflink.control.ReleasePartitions
+	(*WorkerRegistered)(nil),      // 40: goflink.control.WorkerRegistered
+	(*DeployTasks)(nil),           // 41: goflink.control.DeployTasks
+	(*PartitionRead)(nil),         // 42: goflink.control.PartitionRead
+	(*TaskDeployment)(nil),        // 43: goflink.control.TaskDeployment
+	(*TaskLocation)(nil),          // 44: goflink.control.TaskLocation
+	(*StartTasks)(nil),            // 45: goflink.control.StartTasks
+	(*CancelTasks)(nil),           // 46: goflink.control.CancelTasks
+	(*TriggerCheckpoint)(nil),     // 47: goflink.control.TriggerCheckpoint
+	(*CheckpointComplete)(nil),    // 48: goflink.control.CheckpointComplete
+	(*CheckpointAborted)(nil),     // 49: goflink.control.CheckpointAborted
+	(*AssignSplits)(nil),          // 50: goflink.control.AssignSplits
+	(*FinalCommit)(nil),           // 51: goflink.control.FinalCommit
+	(*CoordinatorEvent)(nil),      // 52: goflink.control.CoordinatorEvent
+	(*RegisterCoordinator)(nil),   // 53: goflink.control.RegisterCoordinator
+	(*CoordinatorReady)(nil),      // 54: goflink.control.CoordinatorReady
+	(*CoordinatorSnapshot)(nil),   // 55: goflink.control.CoordinatorSnapshot
+	(*CoordinatorFailed)(nil),     // 56: goflink.control.CoordinatorFailed
+	(*CoordinatorCommand)(nil),    // 57: goflink.control.CoordinatorCommand
+	(*StartEnumerators)(nil),      // 58: goflink.control.StartEnumerators
+	(*CoordinatorCheckpoint)(nil), // 59: goflink.control.CoordinatorCheckpoint
+	(*Bootstrap)(nil),             // 60: goflink.control.Bootstrap
+	(*CheckpointMetadata)(nil),    // 61: goflink.control.CheckpointMetadata
+	(*OperatorInfo)(nil),          // 62: goflink.control.OperatorInfo
+	nil,                           // 63: goflink.control.Heartbeat.MetricsEntry
+	nil,                           // 64: goflink.control.StartWorker.ConfigEntry
+	nil,                           // 65: goflink.control.StartWorker.OnceEntry
+	nil,                           // 66: goflink.control.TaskState.AccumulatorsEntry
+	nil,                           // 67: goflink.control.TaskMetrics.MetricsEntry
+	nil,                           // 68: goflink.control.TaskMetrics.AccumulatorsEntry
+	nil,                           // 69: goflink.control.CoordinatorSnapshot.StatesEntry
+	nil,                           // 70: goflink.control.StartEnumerators.StatesEntry
+	nil,                           // 71: goflink.control.StartEnumerators.ParallelismEntry
+	nil,                           // 72: goflink.control.Bootstrap.OnceEntry
+	nil,                           // 73: goflink.control.Bootstrap.ConfigEntry
 }
 var file_control_control_proto_depIdxs = []int32{
-	3,  // 0: goflink.control.TaskManagerEvent.register:type_name -> goflink.control.RegisterTaskManager
-	5,  // 1: goflink.control.TaskManagerEvent.heartbeat:type_name -> goflink.control.Heartbeat
-	6,  // 2: goflink.control.TaskManagerEvent.worker_started:type_name -> goflink.control.WorkerStarted
-	7,  // 3: goflink.control.TaskManagerEvent.worker_exited:type_name -> goflink.control.WorkerExited
-	8,  // 4: goflink.control.TaskManagerEvent.log_reply:type_name -> goflink.control.LogReply
-	10, // 5: goflink.control.TaskManagerEvent.leaving:type_name -> goflink.control.Leaving
-	4,  // 6: goflink.control.RegisterTaskManager.memory:type_name -> goflink.control.MemoryPlan
-	60, // 7: goflink.control.Heartbeat.metrics:type_name -> goflink.control.Heartbeat.MetricsEntry
-	9,  // 8: goflink.control.LogReply.files:type_name -> goflink.control.LogFile
-	12, // 9: goflink.control.TaskManagerCommand.registered:type_name -> goflink.control.Registered
-	13, // 10: goflink.control.TaskManagerCommand.start_worker:type_name -> goflink.control.StartWorker
-	14, // 11: goflink.control.TaskManagerCommand.stop_worker:type_name -> goflink.control.StopWorker
-	15, // 12: goflink.control.TaskManagerCommand.log_request:type_name -> goflink.control.LogRequest
-	16, // 13: goflink.control.TaskManagerCommand.shutdown:type_name -> goflink.control.Shutdown
-	5,  // 14: goflink.control.TaskManagerCommand.heartbeat:type_name -> goflink.control.Heartbeat
-	61, // 15: goflink.control.StartWorker.config:type_name -> goflink.control.StartWorker.ConfigEntry
-	62, // 16: goflink.control.StartWorker.once:type_name -> goflink.control.StartWorker.OnceEntry
-	18, // 17: goflink.control.WorkerEvent.register:type_name -> goflink.control.RegisterWorker
-	5,  // 18: goflink.control.WorkerEvent.heartbeat:type_name -> goflink.control.Heartbeat
-	20, // 19: goflink.control.WorkerEvent.task_state:type_name -> goflink.control.TaskState
-	25, // 20: goflink.control.WorkerEvent.ack:type_name -> goflink.control.CheckpointAck
-	26, // 21: goflink.control.WorkerEvent.decline:type_name -> goflink.control.CheckpointDecline
-	32, // 22: goflink.control.WorkerEvent.split_request:type_name -> goflink.control.SplitRequest
-	34, // 23: goflink.control.WorkerEvent.drained:type_name -> goflink.control.TaskDrained
-	23, // 24: goflink.control.WorkerEvent.metrics:type_name -> goflink.control.MetricsReport
-	33, // 25: goflink.control.WorkerEvent.source_event:type_name -> goflink.control.SourceEvent
-	35, // 26: goflink.control.WorkerEvent.commit_done:type_name -> goflink.control.CommitDone
-	19, // 27: goflink.control.TaskState.task:type_name -> goflink.control.Task
-	21, // 28: goflink.control.TaskState.failure:type_name -> goflink.control.Failure
-	22, // 29: goflink.control.TaskState.io:type_name -> goflink.control.TaskIO
-	63, // 30: goflink.control.TaskState.accumulators:type_name -> goflink.control.TaskState.AccumulatorsEntry
-	24, // 31: goflink.control.MetricsReport.tasks:type_name -> goflink.control.TaskMetrics
-	19, // 32: goflink.control.TaskMetrics.task:type_name -> goflink.control.Task
-	22, // 33: goflink.control.TaskMetrics.io:type_name -> goflink.control.TaskIO
-	64, // 34: goflink.control.TaskMetrics.metrics:type_name -> goflink.control.TaskMetrics.MetricsEntry
-	65, // 35: goflink.control.TaskMetrics.accumulators:type_name -> goflink.control.TaskMetrics.AccumulatorsEntry
-	19, // 36: goflink.control.CheckpointAck.task:type_name -> goflink.control.Task
-	27, // 37: goflink.control.CheckpointAck.states:type_name -> goflink.control.OperatorState
-	19, // 38: goflink.control.CheckpointDecline.task:type_name -> goflink.control.Task
-	29, // 39: goflink.control.OperatorState.keyed:type_name -> goflink.control.StateHandle
-	31, // 40: goflink.control.OperatorState.lists:type_name -> goflink.control.ListState
-	28, // 41: goflink.control.OperatorState.inflight:type_name -> goflink.control.ChannelState
-	29, // 42: goflink.control.ChannelState.data:type_name -> goflink.control.StateHandle
-	30, // 43: goflink.control.StateHandle.tables:type_name -> goflink.control.StateFile
-	19, // 44: goflink.control.TaskDrained.task:type_name -> goflink.control.Task
-	19, // 45: goflink.control.CommitDone.task:type_name -> goflink.control.Task
-	38, // 46: goflink.control.WorkerCommand.registered:type_name -> goflink.control.WorkerRegistered
-	39, // 47: goflink.control.WorkerCommand.deploy:type_name -> goflink.control.DeployTasks
-	42, // 48: goflink.control.WorkerCommand.start:type_name -> goflink.control.StartTasks
-	43, // 49: goflink.control.WorkerCommand.cancel:type_name -> goflink.control.CancelTasks
-	44, // 50: goflink.control.WorkerCommand.trigger:type_name -> goflink.control.TriggerCheckpoint
-	45, // 51: goflink.control.WorkerCommand.complete:type_name -> goflink.control.CheckpointComplete
-	46, // 52: goflink.control.WorkerCommand.aborted:type_name -> goflink.control.CheckpointAborted
-	47, // 53: goflink.control.WorkerCommand.assign:type_name -> goflink.control.AssignSplits
-	48, // 54: goflink.control.WorkerCommand.final_commit:type_name -> goflink.control.FinalCommit
-	16, // 55: goflink.control.WorkerCommand.shutdown:type_name -> goflink.control.Shutdown
-	5,  // 56: goflink.control.WorkerCommand.heartbeat:type_name -> goflink.control.Heartbeat
-	33, // 57: goflink.control.WorkerCommand.source_event:type_name -> goflink.control.SourceEvent
-	37, // 58: goflink.control.WorkerCommand.publish:type_name -> goflink.control.PublishIdle
-	40, // 59: goflink.control.DeployTasks.tasks:type_name -> goflink.control.TaskDeployment
-	41, // 60: goflink.control.DeployTasks.locations:type_name -> goflink.control.TaskLocation
-	19, // 61: goflink.control.TaskDeployment.task:type_name -> goflink.control.Task
-	27, // 62: goflink.control.TaskDeployment.restore:type_name -> goflink.control.OperatorState
-	19, // 63: goflink.control.CancelTasks.tasks:type_name -> goflink.control.Task
-	19, // 64: goflink.control.TriggerCheckpoint.tasks:type_name -> goflink.control.Task
-	19, // 65: goflink.control.FinalCommit.tasks:type_name -> goflink.control.Task
-	50, // 66: goflink.control.CoordinatorEvent.register:type_name -> goflink.control.RegisterCoordinator
-	5,  // 67: goflink.control.CoordinatorEvent.heartbeat:type_name -> goflink.control.Heartbeat
-	47, // 68: goflink.control.CoordinatorEvent.assign:type_name -> goflink.control.AssignSplits
-	52, // 69: goflink.control.CoordinatorEvent.snapshot:type_name -> goflink.control.CoordinatorSnapshot
-	53, // 70: goflink.control.CoordinatorEvent.failed:type_name -> goflink.control.CoordinatorFailed
-	33, // 71: goflink.control.CoordinatorEvent.source_event:type_name -> goflink.control.SourceEvent
-	51, // 72: goflink.control.CoordinatorEvent.ready:type_name -> goflink.control.CoordinatorReady
-	66, // 73: goflink.control.CoordinatorSnapshot.states:type_name -> goflink.control.CoordinatorSnapshot.StatesEntry
-	21, // 74: goflink.control.CoordinatorFailed.failure:type_name -> goflink.control.Failure
-	38, // 75: goflink.control.CoordinatorCommand.registered:type_name -> goflink.control.WorkerRegistered
-	55, // 76: goflink.control.CoordinatorCommand.start:type_name -> goflink.control.StartEnumerators
-	32, // 77: goflink.control.CoordinatorCommand.split_request:type_name -> goflink.control.SplitRequest
-	56, // 78: goflink.control.CoordinatorCommand.checkpoint:type_name -> goflink.control.CoordinatorCheckpoint
-	45, // 79: goflink.control.CoordinatorCommand.complete:type_name -> goflink.control.CheckpointComplete
-	46, // 80: goflink.control.CoordinatorCommand.aborted:type_name -> goflink.control.CheckpointAborted
-	16, // 81: goflink.control.CoordinatorCommand.shutdown:type_name -> goflink.control.Shutdown
-	5,  // 82: goflink.control.CoordinatorCommand.heartbeat:type_name -> goflink.control.Heartbeat
-	33, // 83: goflink.control.CoordinatorCommand.source_event:type_name -> goflink.control.SourceEvent
-	67, // 84: goflink.control.StartEnumerators.states:type_name -> goflink.control.StartEnumerators.StatesEntry
-	68, // 85: goflink.control.StartEnumerators.parallelism:type_name -> goflink.control.StartEnumerators.ParallelismEntry
-	13, // 86: goflink.control.Bootstrap.worker:type_name -> goflink.control.StartWorker
-	69, // 87: goflink.control.Bootstrap.once:type_name -> goflink.control.Bootstrap.OnceEntry
-	70, // 88: goflink.control.Bootstrap.config:type_name -> goflink.control.Bootstrap.ConfigEntry
-	27, // 89: goflink.control.CheckpointMetadata.states:type_name -> goflink.control.OperatorState
-	59, // 90: goflink.control.CheckpointMetadata.operators:type_name -> goflink.control.OperatorInfo
-	2,  // 91: goflink.control.JobManager.TaskManager:input_type -> goflink.control.TaskManagerEvent
-	17, // 92: goflink.control.JobManager.Worker:input_type -> goflink.control.WorkerEvent
-	49, // 93: goflink.control.JobManager.Coordinator:input_type -> goflink.control.CoordinatorEvent
-	0,  // 94: goflink.control.JobManager.FetchProgram:input_type -> goflink.control.FetchProgramRequest
-	11, // 95: goflink.control.JobManager.TaskManager:output_type -> goflink.control.TaskManagerCommand
-	36, // 96: goflink.control.JobManager.Worker:output_type -> goflink.control.WorkerCommand
-	54, // 97: goflink.control.JobManager.Coordinator:output_type -> goflink.control.CoordinatorCommand
-	1,  // 98: goflink.control.JobManager.FetchProgram:output_type -> goflink.control.Chunk
-	95, // [95:99] is the sub-list for method output_type
-	91, // [91:95] is the sub-list for method input_type
-	91, // [91:91] is the sub-list for extension type_name
-	91, // [91:91] is the sub-list for extension extendee
-	0,  // [0:91] is the sub-list for field type_name
+	3,   // 0: goflink.control.TaskManagerEvent.register:type_name -> goflink.control.RegisterTaskManager
+	5,   // 1: goflink.control.TaskManagerEvent.heartbeat:type_name -> goflink.control.Heartbeat
+	6,   // 2: goflink.control.TaskManagerEvent.worker_started:type_name -> goflink.control.WorkerStarted
+	7,   // 3: goflink.control.TaskManagerEvent.worker_exited:type_name -> goflink.control.WorkerExited
+	8,   // 4: goflink.control.TaskManagerEvent.log_reply:type_name -> goflink.control.LogReply
+	10,  // 5: goflink.control.TaskManagerEvent.leaving:type_name -> goflink.control.Leaving
+	4,   // 6: goflink.control.RegisterTaskManager.memory:type_name -> goflink.control.MemoryPlan
+	63,  // 7: goflink.control.Heartbeat.metrics:type_name -> goflink.control.Heartbeat.MetricsEntry
+	9,   // 8: goflink.control.LogReply.files:type_name -> goflink.control.LogFile
+	12,  // 9: goflink.control.TaskManagerCommand.registered:type_name -> goflink.control.Registered
+	13,  // 10: goflink.control.TaskManagerCommand.start_worker:type_name -> goflink.control.StartWorker
+	14,  // 11: goflink.control.TaskManagerCommand.stop_worker:type_name -> goflink.control.StopWorker
+	15,  // 12: goflink.control.TaskManagerCommand.log_request:type_name -> goflink.control.LogRequest
+	16,  // 13: goflink.control.TaskManagerCommand.shutdown:type_name -> goflink.control.Shutdown
+	5,   // 14: goflink.control.TaskManagerCommand.heartbeat:type_name -> goflink.control.Heartbeat
+	64,  // 15: goflink.control.StartWorker.config:type_name -> goflink.control.StartWorker.ConfigEntry
+	65,  // 16: goflink.control.StartWorker.once:type_name -> goflink.control.StartWorker.OnceEntry
+	18,  // 17: goflink.control.WorkerEvent.register:type_name -> goflink.control.RegisterWorker
+	5,   // 18: goflink.control.WorkerEvent.heartbeat:type_name -> goflink.control.Heartbeat
+	20,  // 19: goflink.control.WorkerEvent.task_state:type_name -> goflink.control.TaskState
+	25,  // 20: goflink.control.WorkerEvent.ack:type_name -> goflink.control.CheckpointAck
+	26,  // 21: goflink.control.WorkerEvent.decline:type_name -> goflink.control.CheckpointDecline
+	32,  // 22: goflink.control.WorkerEvent.split_request:type_name -> goflink.control.SplitRequest
+	35,  // 23: goflink.control.WorkerEvent.drained:type_name -> goflink.control.TaskDrained
+	23,  // 24: goflink.control.WorkerEvent.metrics:type_name -> goflink.control.MetricsReport
+	33,  // 25: goflink.control.WorkerEvent.source_event:type_name -> goflink.control.SourceEvent
+	36,  // 26: goflink.control.WorkerEvent.commit_done:type_name -> goflink.control.CommitDone
+	34,  // 27: goflink.control.WorkerEvent.partition_lost:type_name -> goflink.control.PartitionLost
+	19,  // 28: goflink.control.TaskState.task:type_name -> goflink.control.Task
+	21,  // 29: goflink.control.TaskState.failure:type_name -> goflink.control.Failure
+	22,  // 30: goflink.control.TaskState.io:type_name -> goflink.control.TaskIO
+	66,  // 31: goflink.control.TaskState.accumulators:type_name -> goflink.control.TaskState.AccumulatorsEntry
+	24,  // 32: goflink.control.MetricsReport.tasks:type_name -> goflink.control.TaskMetrics
+	19,  // 33: goflink.control.TaskMetrics.task:type_name -> goflink.control.Task
+	22,  // 34: goflink.control.TaskMetrics.io:type_name -> goflink.control.TaskIO
+	67,  // 35: goflink.control.TaskMetrics.metrics:type_name -> goflink.control.TaskMetrics.MetricsEntry
+	68,  // 36: goflink.control.TaskMetrics.accumulators:type_name -> goflink.control.TaskMetrics.AccumulatorsEntry
+	19,  // 37: goflink.control.CheckpointAck.task:type_name -> goflink.control.Task
+	27,  // 38: goflink.control.CheckpointAck.states:type_name -> goflink.control.OperatorState
+	19,  // 39: goflink.control.CheckpointDecline.task:type_name -> goflink.control.Task
+	29,  // 40: goflink.control.OperatorState.keyed:type_name -> goflink.control.StateHandle
+	31,  // 41: goflink.control.OperatorState.lists:type_name -> goflink.control.ListState
+	28,  // 42: goflink.control.OperatorState.inflight:type_name -> goflink.control.ChannelState
+	29,  // 43: goflink.control.ChannelState.data:type_name -> goflink.control.StateHandle
+	30,  // 44: goflink.control.StateHandle.tables:type_name -> goflink.control.StateFile
+	19,  // 45: goflink.control.PartitionLost.producer:type_name -> goflink.control.Task
+	19,  // 46: goflink.control.TaskDrained.task:type_name -> goflink.control.Task
+	19,  // 47: goflink.control.CommitDone.task:type_name -> goflink.control.Task
+	40,  // 48: goflink.control.WorkerCommand.registered:type_name -> goflink.control.WorkerRegistered
+	41,  // 49: goflink.control.WorkerCommand.deploy:type_name -> goflink.control.DeployTasks
+	45,  // 50: goflink.control.WorkerCommand.start:type_name -> goflink.control.StartTasks
+	46,  // 51: goflink.control.WorkerCommand.cancel:type_name -> goflink.control.CancelTasks
+	47,  // 52: goflink.control.WorkerCommand.trigger:type_name -> goflink.control.TriggerCheckpoint
+	48,  // 53: goflink.control.WorkerCommand.complete:type_name -> goflink.control.CheckpointComplete
+	49,  // 54: goflink.control.WorkerCommand.aborted:type_name -> goflink.control.CheckpointAborted
+	50,  // 55: goflink.control.WorkerCommand.assign:type_name -> goflink.control.AssignSplits
+	51,  // 56: goflink.control.WorkerCommand.final_commit:type_name -> goflink.control.FinalCommit
+	16,  // 57: goflink.control.WorkerCommand.shutdown:type_name -> goflink.control.Shutdown
+	5,   // 58: goflink.control.WorkerCommand.heartbeat:type_name -> goflink.control.Heartbeat
+	33,  // 59: goflink.control.WorkerCommand.source_event:type_name -> goflink.control.SourceEvent
+	38,  // 60: goflink.control.WorkerCommand.publish:type_name -> goflink.control.PublishIdle
+	39,  // 61: goflink.control.WorkerCommand.release:type_name -> goflink.control.ReleasePartitions
+	43,  // 62: goflink.control.DeployTasks.tasks:type_name -> goflink.control.TaskDeployment
+	44,  // 63: goflink.control.DeployTasks.locations:type_name -> goflink.control.TaskLocation
+	42,  // 64: goflink.control.DeployTasks.reads:type_name -> goflink.control.PartitionRead
+	19,  // 65: goflink.control.PartitionRead.producer:type_name -> goflink.control.Task
+	19,  // 66: goflink.control.TaskDeployment.task:type_name -> goflink.control.Task
+	27,  // 67: goflink.control.TaskDeployment.restore:type_name -> goflink.control.OperatorState
+	19,  // 68: goflink.control.CancelTasks.tasks:type_name -> goflink.control.Task
+	19,  // 69: goflink.control.TriggerCheckpoint.tasks:type_name -> goflink.control.Task
+	19,  // 70: goflink.control.FinalCommit.tasks:type_name -> goflink.control.Task
+	53,  // 71: goflink.control.CoordinatorEvent.register:type_name -> goflink.control.RegisterCoordinator
+	5,   // 72: goflink.control.CoordinatorEvent.heartbeat:type_name -> goflink.control.Heartbeat
+	50,  // 73: goflink.control.CoordinatorEvent.assign:type_name -> goflink.control.AssignSplits
+	55,  // 74: goflink.control.CoordinatorEvent.snapshot:type_name -> goflink.control.CoordinatorSnapshot
+	56,  // 75: goflink.control.CoordinatorEvent.failed:type_name -> goflink.control.CoordinatorFailed
+	33,  // 76: goflink.control.CoordinatorEvent.source_event:type_name -> goflink.control.SourceEvent
+	54,  // 77: goflink.control.CoordinatorEvent.ready:type_name -> goflink.control.CoordinatorReady
+	69,  // 78: goflink.control.CoordinatorSnapshot.states:type_name -> goflink.control.CoordinatorSnapshot.StatesEntry
+	21,  // 79: goflink.control.CoordinatorFailed.failure:type_name -> goflink.control.Failure
+	40,  // 80: goflink.control.CoordinatorCommand.registered:type_name -> goflink.control.WorkerRegistered
+	58,  // 81: goflink.control.CoordinatorCommand.start:type_name -> goflink.control.StartEnumerators
+	32,  // 82: goflink.control.CoordinatorCommand.split_request:type_name -> goflink.control.SplitRequest
+	59,  // 83: goflink.control.CoordinatorCommand.checkpoint:type_name -> goflink.control.CoordinatorCheckpoint
+	48,  // 84: goflink.control.CoordinatorCommand.complete:type_name -> goflink.control.CheckpointComplete
+	49,  // 85: goflink.control.CoordinatorCommand.aborted:type_name -> goflink.control.CheckpointAborted
+	16,  // 86: goflink.control.CoordinatorCommand.shutdown:type_name -> goflink.control.Shutdown
+	5,   // 87: goflink.control.CoordinatorCommand.heartbeat:type_name -> goflink.control.Heartbeat
+	33,  // 88: goflink.control.CoordinatorCommand.source_event:type_name -> goflink.control.SourceEvent
+	70,  // 89: goflink.control.StartEnumerators.states:type_name -> goflink.control.StartEnumerators.StatesEntry
+	71,  // 90: goflink.control.StartEnumerators.parallelism:type_name -> goflink.control.StartEnumerators.ParallelismEntry
+	13,  // 91: goflink.control.Bootstrap.worker:type_name -> goflink.control.StartWorker
+	72,  // 92: goflink.control.Bootstrap.once:type_name -> goflink.control.Bootstrap.OnceEntry
+	73,  // 93: goflink.control.Bootstrap.config:type_name -> goflink.control.Bootstrap.ConfigEntry
+	27,  // 94: goflink.control.CheckpointMetadata.states:type_name -> goflink.control.OperatorState
+	62,  // 95: goflink.control.CheckpointMetadata.operators:type_name -> goflink.control.OperatorInfo
+	2,   // 96: goflink.control.JobManager.TaskManager:input_type -> goflink.control.TaskManagerEvent
+	17,  // 97: goflink.control.JobManager.Worker:input_type -> goflink.control.WorkerEvent
+	52,  // 98: goflink.control.JobManager.Coordinator:input_type -> goflink.control.CoordinatorEvent
+	0,   // 99: goflink.control.JobManager.FetchProgram:input_type -> goflink.control.FetchProgramRequest
+	11,  // 100: goflink.control.JobManager.TaskManager:output_type -> goflink.control.TaskManagerCommand
+	37,  // 101: goflink.control.JobManager.Worker:output_type -> goflink.control.WorkerCommand
+	57,  // 102: goflink.control.JobManager.Coordinator:output_type -> goflink.control.CoordinatorCommand
+	1,   // 103: goflink.control.JobManager.FetchProgram:output_type -> goflink.control.Chunk
+	100, // [100:104] is the sub-list for method output_type
+	96,  // [96:100] is the sub-list for method input_type
+	96,  // [96:96] is the sub-list for extension type_name
+	96,  // [96:96] is the sub-list for extension extendee
+	0,   // [0:96] is the sub-list for field type_name
 }
 
 func init() { file_control_control_proto_init() }
@@ -5991,8 +6230,9 @@ func file_control_control_proto_init() {
 		(*WorkerEvent_Metrics)(nil),
 		(*WorkerEvent_SourceEvent)(nil),
 		(*WorkerEvent_CommitDone)(nil),
+		(*WorkerEvent_PartitionLost)(nil),
 	}
-	file_control_control_proto_msgTypes[36].OneofWrappers = []any{
+	file_control_control_proto_msgTypes[37].OneofWrappers = []any{
 		(*WorkerCommand_Registered)(nil),
 		(*WorkerCommand_Deploy)(nil),
 		(*WorkerCommand_Start)(nil),
@@ -6006,8 +6246,9 @@ func file_control_control_proto_init() {
 		(*WorkerCommand_Heartbeat)(nil),
 		(*WorkerCommand_SourceEvent)(nil),
 		(*WorkerCommand_Publish)(nil),
+		(*WorkerCommand_Release)(nil),
 	}
-	file_control_control_proto_msgTypes[49].OneofWrappers = []any{
+	file_control_control_proto_msgTypes[52].OneofWrappers = []any{
 		(*CoordinatorEvent_Register)(nil),
 		(*CoordinatorEvent_Heartbeat)(nil),
 		(*CoordinatorEvent_Assign)(nil),
@@ -6016,7 +6257,7 @@ func file_control_control_proto_init() {
 		(*CoordinatorEvent_SourceEvent)(nil),
 		(*CoordinatorEvent_Ready)(nil),
 	}
-	file_control_control_proto_msgTypes[54].OneofWrappers = []any{
+	file_control_control_proto_msgTypes[57].OneofWrappers = []any{
 		(*CoordinatorCommand_Registered)(nil),
 		(*CoordinatorCommand_Start)(nil),
 		(*CoordinatorCommand_SplitRequest)(nil),
@@ -6033,7 +6274,7 @@ func file_control_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_control_proto_rawDesc), len(file_control_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   71,
+			NumMessages:   74,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -170,6 +170,7 @@ func (c *Chained) connect(g *StreamGraph) {
 					Source: ch.Vertex.Id, Target: c.byNode[u.node].Vertex.Id, SourceOperator: n.id,
 					Partitioning: u.in.Partitioning, Schema: u.in.Schema, SchemaHash: u.in.SchemaHash,
 					Input: int32(u.in.Logical), Side: u.in.Side, OutputIndex: int32(out),
+					Blocking: g.Blocking && blocks(u),
 				})
 				out++
 			}
@@ -180,6 +181,14 @@ func (c *Chained) connect(g *StreamGraph) {
 			c.Graph.Edges[in.edge].InputIndex = int32(i)
 		}
 	}
+}
+
+// blocks tells that an edge is a blocking one in BATCH. A forward edge is not, if
+// it is all that its target reads: both ends are in one slot, and the target adds
+// no stage. With other inputs it could have to wait for a stage that waits for
+// its own.
+func blocks(u use) bool {
+	return u.in.Partitioning != Partitioning_FORWARD || len(u.node.Inputs) > 1
 }
 
 // inputs are the head's inputs, by logical input.

@@ -90,6 +90,9 @@ func describeEdge(e *Edge) string {
 	if e.Side != "" {
 		line += fmt.Sprintf(" side %q", e.Side)
 	}
+	if e.Blocking { // nothing for the others, so that streaming graphs keep their fingerprint
+		line += " blocking"
+	}
 	return line
 }
 

@@ -713,6 +713,7 @@ type Edge struct {
 	OutputIndex    int32                  `protobuf:"varint,8,opt,name=output_index,json=outputIndex,proto3" json:"output_index,omitempty"`          // position among the source's outgoing edges
 	InputIndex     int32                  `protobuf:"varint,9,opt,name=input_index,json=inputIndex,proto3" json:"input_index,omitempty"`             // position among the target's incoming edges
 	SourceOperator string                 `protobuf:"bytes,10,opt,name=source_operator,json=sourceOperator,proto3" json:"source_operator,omitempty"` // operator inside the source's chain that emits
+	Blocking       bool                   `protobuf:"varint,20,opt,name=blocking,proto3" json:"blocking,omitempty"`                                  // the target's tasks begin when the source's have finished; between them the records lie on disk
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -817,6 +818,13 @@ func (x *Edge) GetSourceOperator() string {
 	return ""
 }
 
+func (x *Edge) GetBlocking() bool {
+	if x != nil {
+		return x.Blocking
+	}
+	return false
+}
+
 var File_graph_graph_proto protoreflect.FileDescriptor
 
 const file_graph_graph_proto_rawDesc = "" +
@@ -889,7 +897,7 @@ const file_graph_graph_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06schema\x18\x03 \x01(\fR\x06schema\x12\x12\n" +
-	"\x04type\x18\x04 \x01(\tR\x04type\"\xc7\x02\n" +
+	"\x04type\x18\x04 \x01(\tR\x04type\"\xe3\x02\n" +
 	"\x04Edge\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\tR\x06target\x12?\n" +
@@ -903,7 +911,8 @@ const file_graph_graph_proto_rawDesc = "" +
 	"\vinput_index\x18\t \x01(\x05R\n" +
 	"inputIndex\x12'\n" +
 	"\x0fsource_operator\x18\n" +
-	" \x01(\tR\x0esourceOperator*u\n" +
+	" \x01(\tR\x0esourceOperator\x12\x1a\n" +
+	"\bblocking\x18\x14 \x01(\bR\bblocking*u\n" +
 	"\fPartitioning\x12\v\n" +
 	"\aFORWARD\x10\x00\x12\b\n" +
 	"\x04HASH\x10\x01\x12\r\n" +

@@ -47,7 +47,7 @@ func PlanOf(g *JobGraph) *Plan {
 		text := strings.ReplaceAll(html.EscapeString(treeDescription(v)), "&#39;", "'")
 		node.Description = strings.NewReplacer("\n", "<br/>", "&#34;", "&quot;", `\`, "&#92;").Replace(text)
 		for i, e := range incoming[v.Id] {
-			node.Inputs = append(node.Inputs, PlanInput{Num: i, ID: e.Source, ShipStrategy: ShipStrategy(e.Partitioning), Exchange: "pipelined_bounded"})
+			node.Inputs = append(node.Inputs, PlanInput{Num: i, ID: e.Source, ShipStrategy: ShipStrategy(e.Partitioning), Exchange: exchangeName(e)})
 		}
 		p.Nodes = append(p.Nodes, node)
 	}
@@ -64,6 +64,14 @@ func PlanJSON(g *JobGraph) ([]byte, error) {
 		return nil, fmt.Errorf("graph: plan of job %q: %w", g.Name, err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// exchangeName is Flink's name of how an edge hands records on.
+func exchangeName(e *Edge) string {
+	if e.Blocking {
+		return "blocking"
+	}
+	return "pipelined_bounded"
 }
 
 // ShipStrategy is Flink's name of a partitioning.

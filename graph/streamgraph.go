@@ -100,6 +100,9 @@ type StreamGraph struct {
 	MaxParallelism int
 	// NoChaining turns chaining off (pipeline.operator-chaining.enabled: false).
 	NoChaining bool
+	// Blocking makes every edge between vertices that is not forward a blocking
+	// one (execution.runtime-mode: BATCH): see Edge.
+	Blocking bool
 	// Config holds what the program set.
 	Config map[string]string
 	// Once holds the values of stream.Once.

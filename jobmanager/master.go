@@ -47,6 +47,7 @@ type master struct {
 
 	coord   coordinating
 	held    map[execution.TaskID][]*control.WorkerCommand // splits of tasks that do not run yet
+	serving map[int]*servers                              // of partitions, by the region that reads
 	figures map[execution.TaskID]*taskFigures
 	replies map[string]func(checkpoint.Reply)
 	began   map[int64]time.Time // when finalising a checkpoint began, for the log
@@ -73,7 +74,7 @@ type worker struct {
 func newMaster(jm *JobManager, g *graph.JobGraph, c *conf.Config, cc checkpoint.Config) *master {
 	m := &master{jm: jm, id: g.JobId, graph: g, conf: c, dir: cc.Dir, log: jm.log.With("job", g.JobId), done: make(chan struct{}),
 		workers: map[string]*worker{}, expected: map[string]bool{}, held: map[execution.TaskID][]*control.WorkerCommand{},
-		figures: map[execution.TaskID]*taskFigures{}, replies: map[string]func(checkpoint.Reply){}, began: map[int64]time.Time{}}
+		serving: map[int]*servers{}, figures: map[execution.TaskID]*taskFigures{}, replies: map[string]func(checkpoint.Reply){}, began: map[int64]time.Time{}}
 	m.ctx, m.stop = context.WithCancel(jm.ctx)
 	m.spec = execution.Config{JobID: g.JobId, Name: g.Name, Restart: strategyOf(c, jm.o.Random),
 		History: conf.WebExceptionHistorySize.Get(c), Submitted: time.UnixMilli(g.SubmittedMs)}
@@ -82,8 +83,10 @@ func newMaster(jm *JobManager, g *graph.JobGraph, c *conf.Config, cc checkpoint.
 	}
 	describeGraph(&m.spec, g)
 	m.spec.Full = wholeJob(g, c)
-	if w := stateWarning(g, c); w != "" {
-		m.log.Warn(w)
+	for _, w := range []string{stateWarning(g, c), batchWarning(g, jm.o.Conf)} {
+		if w != "" {
+			m.log.Warn(w)
+		}
 	}
 	m.start = startWorkerOf(jm, g, c)
 	m.exec = execution.New(m.spec, jm.clock.Now())
@@ -197,6 +200,10 @@ func (m *master) execute(a execution.Action) {
 		m.check(checkpoint.Begin{})
 	case execution.CancelTasks:
 		m.cancelTasks(a)
+	case execution.RegionFinished:
+		m.regionFinished(a)
+	case execution.ReleasePartitions:
+		m.releasePartitions(a)
 	case execution.Restarting:
 		if !m.exec.Waiting() {
 			m.waiting, m.startBy = false, time.Time{}
@@ -249,6 +256,7 @@ func (m *master) schedule(a execution.Schedule) {
 			again = append(again, checkpoint.Task(e.ID()))
 		}
 	}
+	m.stopServing(a.Tasks)
 	m.coord.forget(m.graph, a.Tasks)
 	m.check(checkpoint.Restore{Tasks: again})
 	m.jm.loop.post(func() { m.jm.allot(slots.Request{Job: m.id, Name: m.graph.Name, Slots: a.Slots}) })

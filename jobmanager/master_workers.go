@@ -91,19 +91,29 @@ func (m *master) tell(workerID string, c *control.WorkerCommand) {
 // everyWorker tells all workers that have tasks of the job.
 func (m *master) everyWorker(c *control.WorkerCommand) { m.tellAll(m.exec.Tasks(), c) }
 
-// tellRegion tells the workers that have tasks of a region.
+// tellRegion tells the workers that have tasks of a region, or serve it.
 func (m *master) tellRegion(region int, c *control.WorkerCommand) {
-	m.tellAll(m.exec.RegionTasks(region), c)
+	told := m.tellAll(m.exec.RegionTasks(region), c)
+	s := m.serving[region]
+	if s == nil {
+		return
+	}
+	for w := range s.workers {
+		if !told[w] {
+			m.tell(w, c)
+		}
+	}
 }
 
-func (m *master) tellAll(tasks []*execution.Execution, c *control.WorkerCommand) {
-	told := map[string]bool{}
+func (m *master) tellAll(tasks []*execution.Execution, c *control.WorkerCommand) (told map[string]bool) {
+	told = map[string]bool{}
 	for _, e := range tasks {
 		if w := e.Slot.Worker; w != "" && !told[w] {
 			told[w] = true
 			m.tell(w, c)
 		}
 	}
+	return told
 }
 
 // cancelMargin is how much longer than task.cancellation.timeout the JobManager
@@ -120,8 +130,7 @@ func (m *master) cancelPatience() time.Duration {
 }
 
 func (m *master) cancelTasks(a execution.CancelTasks) {
-	m.tellRegion(a.Region, &control.WorkerCommand{Command: &control.WorkerCommand_Cancel{Cancel: &control.CancelTasks{
-		Region: int32(a.Region), Attempt: int32(a.Attempt), Reason: a.Reason}}})
+	m.tellRegion(a.Region, cancelRegion(a.Region, a.Attempt, a.Reason))
 	if p := m.cancelPatience(); p > 0 && m.cancelBy.IsZero() {
 		m.cancelBy = m.jm.clock.Now().Add(p)
 	}
@@ -230,6 +239,8 @@ func (m *master) fromWorker(id string, c *conn[control.WorkerCommand], e *contro
 		if t := m.current(e.Drained.GetTask()); t != nil {
 			m.check(checkpoint.TaskDrained{Task: checkpoint.Task(t.ID())})
 		}
+	case *control.WorkerEvent_PartitionLost:
+		m.partitionLost(e.PartitionLost)
 	case *control.WorkerEvent_SplitRequest:
 		m.splitRequest(e.SplitRequest)
 	case *control.WorkerEvent_SourceEvent:

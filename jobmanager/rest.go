@@ -154,6 +154,9 @@ func (r *restCluster) requestOnce(ctx context.Context, id string, q checkpoint.R
 	if f.m == nil {
 		return checkpoint.Reply{}, nil, rest.Conflict("job %s is not running: it is %s", id, f.o.Job.State)
 	}
+	if batch(f.m.conf) {
+		return checkpoint.Reply{}, nil, rest.Conflict("job %s runs in BATCH, which takes no checkpoints or savepoints: let it finish, or cancel it (flink cancel)", id)
+	}
 	q.Token = newJobID()
 	done := make(chan checkpoint.Reply, 1)
 	ok := f.m.loop.post(func() {

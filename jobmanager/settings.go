@@ -16,10 +16,19 @@ import (
 )
 
 // effective is the configuration that a job runs with: the cluster's, with the
-// job's own over it.
+// job's own over it. In BATCH no checkpoints are taken, as in Flink: what a stage
+// wrote is what a failure begins from.
 func effective(cluster *conf.Config, g *graph.JobGraph) *conf.Config {
-	return conf.Merge(cluster, conf.FromMap(g.GetConfig()))
+	c := conf.Merge(cluster, conf.FromMap(g.GetConfig()))
+	if batch(c) {
+		conf.CheckpointingInterval.Set(c, 0)
+	}
+	return c
 }
+
+// batch tells that a job runs in BATCH; the program has decided what AUTOMATIC
+// means.
+func batch(c *conf.Config) bool { return conf.ExecutionRuntimeMode.Get(c) == conf.RuntimeBatch }
 
 // strategyOf makes the restart strategy of a job. Without one being named, jobs
 // with checkpoints restart for ever with growing pauses, others do not.
@@ -129,7 +138,7 @@ func describeGraph(spec *execution.Config, g *graph.JobGraph) {
 			MaxParallelism: int(v.MaxParallelism), Group: v.SlotSharingGroup, Coupled: hasEnumerator(v)})
 	}
 	for _, e := range g.GetEdges() {
-		spec.Edges = append(spec.Edges, execution.Edge{Source: e.Source, Target: e.Target, Partitioning: e.Partitioning})
+		spec.Edges = append(spec.Edges, execution.Edge{Source: e.Source, Target: e.Target, Partitioning: e.Partitioning, Blocking: e.Blocking})
 	}
 }
 

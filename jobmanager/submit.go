@@ -66,6 +66,9 @@ func (jm *JobManager) checkGraph(ctx context.Context, g *graph.JobGraph) (*conf.
 	if err := conf.Validate(c); err != nil {
 		return nil, rest.BadRequest("the job's configuration is not valid: %v", err)
 	}
+	if batch(c) && g.Restore != nil {
+		return nil, rest.BadRequest("job %q runs in BATCH, which begins from no savepoint: leave out the savepoint, or set execution.runtime-mode to STREAMING", g.Name)
+	}
 	return c, jm.checkProgram(ctx, g.GetProgram())
 }
 

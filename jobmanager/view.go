@@ -36,7 +36,7 @@ func (m *master) view() *rest.Job {
 	if err != nil {
 		m.log.Warn("The plan cannot be shown", "error", err)
 	}
-	j := &rest.Job{JobSummary: m.summary(), Batch: conf.ExecutionRuntimeMode.Get(m.conf) == conf.RuntimeBatch,
+	j := &rest.Job{JobSummary: m.summary(), Batch: batch(m.conf),
 		MaxParallelism: int(m.graph.MaxParallelism), Entered: map[string]time.Time{}, Plan: plan, Accumulators: shown(m.accumulators("")),
 		Settings: rest.JobSettings{RestartStrategy: m.strategyText(), Parallelism: conf.ParallelismDefault.Get(m.conf),
 			ObjectReuse: conf.PipelineObjectReuse.Get(m.conf), Parameters: conf.PipelineGlobalJobParameters.Get(m.conf)}}

@@ -21,7 +21,7 @@ func slotsWarning(r *control.RegisterTaskManager) string {
 // stateWarning tells that a job would lose its state at the first failure; empty:
 // it has none, or takes checkpoints.
 func stateWarning(g *graph.JobGraph, c *conf.Config) string {
-	if conf.CheckpointingInterval.Get(c) > 0 {
+	if conf.CheckpointingInterval.Get(c) > 0 || batch(c) {
 		return ""
 	}
 	for _, v := range g.GetVertices() {
@@ -32,4 +32,14 @@ func stateWarning(g *graph.JobGraph, c *conf.Config) string {
 		}
 	}
 	return ""
+}
+
+// batchWarning tells that a job in BATCH takes no checkpoints, though they are
+// configured; empty: they are not, or it is no such job.
+func batchWarning(g *graph.JobGraph, cluster *conf.Config) string {
+	c := conf.Merge(cluster, conf.FromMap(g.GetConfig()))
+	if !batch(c) || conf.CheckpointingInterval.Get(c) <= 0 {
+		return ""
+	}
+	return "the job runs in BATCH: execution.checkpointing.interval is ignored, no checkpoints are taken; after a failure the regions that it touched run again, if restart-strategy.type says so"
 }

@@ -26,10 +26,14 @@ type outPort[T any] struct {
 	wm   int64
 	idle bool
 	copy bool // broadcast of a type that is not flat
+	size int  // of a buffer
 	// single: each record is sent by itself.
 	single     bool
 	flushAfter *time.Duration
 }
+
+// sized is a channel whose buffers have a size of its own.
+type sized interface{ BufferSize() int }
 
 // outChan is one channel and what was written to it so far.
 type outChan[T any] struct {
@@ -47,9 +51,12 @@ func newOutPort[T any](t *task, e *graph.Edge, w []dataflow.ChannelWriter, c cod
 	w = channelsFor(t, e, w)
 	p := &outPort[T]{chans: make([]outChan[T], len(w)), codec: c, pool: pool, wm: dataflow.MinWatermark,
 		all: e.Partitioning == graph.Partitioning_BROADCAST, copy: !c.Flat(), sel: selectorOf(t, e, len(w), route),
-		name: t.program.chained.Node(e.SourceOperator).Name}
+		name: t.program.chained.Node(e.SourceOperator).Name, size: dataflow.BufferSize}
 	p.setTimeout(t, t.program.ops[t.program.chained.Node(e.SourceOperator)].flushAfter)
 	for i, x := range w {
+		if s, ok := x.(sized); ok {
+			p.size = s.BufferSize()
+		}
 		p.chans[i] = outChan[T]{w: x, local: x.Local(), wm: dataflow.MinWatermark}
 	}
 	return p
@@ -138,7 +145,7 @@ func (p *outPort[T]) overflow(c *outChan[T], n int, r *dataflow.Rec[T]) error {
 			return err
 		}
 	}
-	if n+room <= dataflow.BufferSize {
+	if n+room <= p.size {
 		return p.encode(c, r)
 	}
 	big := c.w.NewBuffer(n + room)
@@ -182,7 +189,7 @@ func (p *outPort[T]) buffer(c *outChan[T]) {
 		if p.single {
 			c.full = 1
 		}
-		c.buf = c.w.NewBuffer(dataflow.BufferSize)
+		c.buf = c.w.NewBuffer(p.size)
 		c.buf.Data = append(c.buf.Data, formatVersion)
 		c.ts = 0
 	}

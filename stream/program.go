@@ -41,18 +41,17 @@ func (e *Env) Program() (*Program, error) {
 	if err := e.Err(); err != nil {
 		return nil, err
 	}
+	batch, err := e.batchMode(c)
+	if err != nil {
+		return nil, err
+	}
+	e.graph.Blocking = batch && conf.ExecutionBatchShuffleMode.Get(c) == conf.ShuffleBlocking
 	chained, err := graph.Build(e.graph)
 	if err != nil {
 		return nil, err
 	}
 	p := &Program{chained: chained, ops: map[*graph.Node]*op{}, uses: map[*graph.Node][]use{},
-		periodMS: conf.PipelineAutoWatermarkInterval.Get(c).Milliseconds()}
-	switch mode := conf.ExecutionRuntimeMode.Get(c); {
-	case mode == conf.RuntimeBatch && e.unbounded:
-		return nil, errors.New("execution.runtime-mode is BATCH, but a source of the program never ends; use STREAMING")
-	case mode == conf.RuntimeBatch, mode == conf.RuntimeAutomatic && !e.unbounded:
-		p.batch = true
-	}
+		periodMS: conf.PipelineAutoWatermarkInterval.Get(c).Milliseconds(), batch: batch}
 	for _, o := range e.ops {
 		p.ops[o.node] = o
 		for _, in := range o.node.Inputs {
@@ -60,6 +59,25 @@ func (e *Env) Program() (*Program, error) {
 		}
 	}
 	return p, nil
+}
+
+// batchMode decides between STREAMING and BATCH. What AUTOMATIC came to goes into
+// the job's configuration: the JobManager does not know the sources.
+func (e *Env) batchMode(c *conf.Config) (bool, error) {
+	switch mode := conf.ExecutionRuntimeMode.Get(c); {
+	case mode == conf.RuntimeBatch && e.unbounded:
+		return false, errors.New("execution.runtime-mode is BATCH, but a source of the program never ends; use STREAMING")
+	case mode == conf.RuntimeBatch:
+		return true, nil
+	case mode == conf.RuntimeStreaming:
+		return false, nil
+	}
+	mode := conf.RuntimeBatch
+	if e.unbounded {
+		mode = conf.RuntimeStreaming
+	}
+	e.graph.Config[conf.ExecutionRuntimeMode.Key] = string(mode)
+	return !e.unbounded, nil
 }
 
 // JobGraph is the chained graph. The caller may change the result.

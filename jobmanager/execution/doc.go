@@ -14,6 +14,12 @@
 // being stopped, is one of all regions. With the strategy "full" there is one
 // region.
 //
+// Blocking edges (BATCH) divide regions into stages (stages.go): what a region
+// writes lies on its workers' disks, and who reads it is scheduled when all of it
+// is there. What was written is given up when nobody can need it again. If it is
+// lost before that, its region runs again, with those that read from it; and so
+// does, when it has to be read again, whoever wrote what was given up.
+//
 // Invariants:
 //
 //	one-attempt    the tasks of a region run in the same attempt; the attempts of
@@ -24,5 +30,7 @@
 //	undisturbed    a failover neither cancels nor restarts a task of a region
 //	               that it did not touch, nor moves it to another slot.
 //	terminal       FINISHED, CANCELED and FAILED are never left.
+//	fed-first      a region is scheduled when every region that it reads from over
+//	               blocking edges has finished, and nothing of that is lost.
 //	stale-ignored  news of an older attempt changes nothing.
 package execution

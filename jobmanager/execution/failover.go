@@ -44,10 +44,7 @@ func (s *step) decide(cause Failure, scope []*region, entry *HistoryEntry) {
 		s.giveUp(cause)
 		return
 	}
-	if s.stopping {
-		scope = s.regions
-	}
-	f := s.begin(scope)
+	f := s.begin(s.scopeOf(scope))
 	f.entry = entry
 	if at := s.now.Add(delay); at.After(f.at) {
 		f.at = at
@@ -65,6 +62,9 @@ func (s *step) decide(cause Failure, scope []*region, entry *HistoryEntry) {
 func (s *step) begin(scope []*region) *failover {
 	f := &failover{}
 	add := func(r *region) {
+		if r.pending == nil {
+			r.retract()
+		}
 		r.pending = f
 		f.regions = append(f.regions, r)
 		if !r.ended() {
@@ -180,10 +180,11 @@ func (s *step) restart(f *failover) {
 	}
 	for _, r := range f.regions {
 		r.pending = nil
+		s.again(r)
 		s.renew(r, s.now)
 	}
 	if len(s.failovers) == 0 {
 		s.toJob(JobRunning, nil)
 	}
-	s.schedule(f.regions)
+	s.schedule(ready(f.regions))
 }

@@ -24,6 +24,9 @@ type Vertex struct {
 type Edge struct {
 	Source, Target string
 	Partitioning   graph.Partitioning
+	// Blocking edges do not join regions: the target's tasks begin when the
+	// source's have finished.
+	Blocking bool
 }
 
 // Config is what a Graph is made of.
@@ -34,6 +37,8 @@ type Config struct {
 	Edges    []Edge
 	// Full makes every failure restart all tasks
 	// (jobmanager.execution.failover-strategy: full); else only their region.
+	// With blocking edges there are regions all the same, since they are what is
+	// scheduled.
 	Full bool
 	// Restart decides on restarts; nil means NoRestart.
 	Restart Strategy
@@ -138,6 +143,7 @@ type Graph struct {
 	index    map[TaskID]int // of tasks
 	previous map[TaskID][]*Execution
 	regions  []*region
+	staged   bool           // there are blocking edges
 	offsets  map[string]int // of each slot-sharing group among the slots
 	need     int            // slots
 	slots    []Slot         // by number, of the last deployment

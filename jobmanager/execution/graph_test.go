@@ -16,7 +16,7 @@ import (
 // The scripts know four commands:
 //
 //	job [restart=none|fixed|rate|exponential] [attempts=N] [delay=D] [full]   input: one "name:parallelism [coupled] [group=G]" or
-//	                                                                         "a -> b forward|rescale|hash" a line
+//	                                                                         "a -> b forward|rescale|hash [blocking]" a line
 //	step t=D                        input: one event a line; output: actions
 //	state                           output: job, tasks, history
 func TestScripts(t *testing.T) {
@@ -57,9 +57,9 @@ func scriptJob(t *testing.T, d *datadriven.TestData) *Graph {
 	cfg := Config{JobID: "job", Name: "test", Full: d.HasArg("full")}
 	for line := range strings.Lines(d.Input) {
 		f := strings.Fields(line)
-		if len(f) == 4 && f[1] == "->" {
+		if len(f) >= 4 && f[1] == "->" {
 			p := graph.Partitioning_value[strings.ToUpper(f[3])]
-			cfg.Edges = append(cfg.Edges, Edge{Source: f[0], Target: f[2], Partitioning: graph.Partitioning(p)})
+			cfg.Edges = append(cfg.Edges, Edge{Source: f[0], Target: f[2], Partitioning: graph.Partitioning(p), Blocking: len(f) > 4 && f[4] == "blocking"})
 			continue
 		}
 		name, n, _ := strings.Cut(f[0], ":")
@@ -165,6 +165,14 @@ func scriptEvents(t *testing.T, d *datadriven.TestData, g *Graph, f []string) []
 		return []Event{r}
 	case "lost":
 		return []Event{WorkerLost{Worker: f[1], Planned: len(f) > 2, Cause: Failure{Message: "worker " + f[1] + " is gone"}}}
+	case "gone": // gone a/0 [attempt=N]: its partition cannot be read
+		name, sub, _ := strings.Cut(f[1], "/")
+		n, _ := strconv.Atoi(sub)
+		ev := PartitionLost{Task: TaskID{name, n}, Attempt: g.Task(TaskID{name, n}).Attempt, Cause: Failure{Message: "the partition of " + f[1] + " is damaged"}}
+		if len(f) > 2 {
+			ev.Attempt, _ = strconv.Atoi(strings.TrimPrefix(f[2], "attempt="))
+		}
+		return []Event{ev}
 	case "unschedulable":
 		return []Event{SchedulingFailed{Failure{Message: "no slots"}}}
 	case "stopping":

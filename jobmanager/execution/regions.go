@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"slices"
 	"time"
 
 	"goflink/graph"
@@ -14,6 +15,11 @@ type region struct {
 	count   tally
 	started bool // StartTasks of this attempt was given out
 	pending *failover
+
+	reads, writes []*crossing // over blocking edges
+	begun         bool        // this attempt was scheduled
+	gone          bool        // what it wrote was given up, or lost
+	over          bool        // it has finished and cannot be needed again
 }
 
 // tally counts tasks by how far they are.
@@ -67,13 +73,14 @@ func (g *Graph) divide() {
 		}
 		next += v.Parallelism
 	}
+	g.staged = slices.ContainsFunc(g.cfg.Edges, func(e Edge) bool { return e.Blocking })
 	for _, e := range g.cfg.Edges {
 		from, to := vertices[e.Source], vertices[e.Target]
-		if from != nil && to != nil {
+		if from != nil && to != nil && !e.Blocking {
 			u.joinEdge(e.Partitioning, first[from.ID], from.Parallelism, first[to.ID], to.Parallelism)
 		}
 	}
-	if g.cfg.Full {
+	if g.cfg.Full && !g.staged {
 		u.joinAll(0, len(g.tasks))
 	}
 	byRoot := map[int]*region{}
@@ -87,6 +94,7 @@ func (g *Graph) divide() {
 		r.members = append(r.members, i)
 		e.region = r
 	}
+	g.connect(first, vertices)
 }
 
 // union is a union-find structure over numbers.

@@ -150,7 +150,7 @@ func (g *Graph) Step(now time.Time, ev Event) []Action {
 	case Start:
 		if s.state == JobCreated {
 			s.toJob(JobRunning, nil)
-			s.schedule(s.regions)
+			s.schedule(ready(s.regions))
 		}
 	case SlotsReady:
 		s.slotsReady(ev)
@@ -158,6 +158,8 @@ func (g *Graph) Step(now time.Time, ev Event) []Action {
 		s.report(ev)
 	case WorkerLost:
 		s.workerLost(ev)
+	case PartitionLost:
+		s.partitionLost(ev)
 	case GlobalFailure:
 		s.fail(ev.Cause, s.regions, nil)
 	case SchedulingFailed:
@@ -203,7 +205,11 @@ func (s *step) toTask(e *Execution, to TaskState) {
 // schedule asks for what regions need to run.
 func (s *step) schedule(regions []*region) {
 	var list []*Execution
+	if len(regions) == 0 { // all of them wait for others
+		return
+	}
 	for _, r := range regions {
+		r.begun = true
 		for _, i := range r.members {
 			list = append(list, s.tasks[i])
 		}
@@ -289,6 +295,7 @@ func (s *step) report(ev TaskReport) {
 	case TaskFinished:
 		s.toTask(e, TaskFinished)
 		s.progress(e.region)
+		s.regionFinished(e.region)
 		s.settle(e.region)
 	case TaskInitializing, TaskRunning:
 		if e.State != TaskCanceling && ev.State.rank() > e.State.rank() {
@@ -366,6 +373,12 @@ func (s *step) workerLost(ev WorkerLost) {
 		if !seen[e.region] {
 			seen[e.region] = true
 			scope = append(scope, e.region)
+		}
+	}
+	for _, r := range s.partitionsLost(ev.Worker) {
+		if !seen[r] {
+			seen[r] = true
+			scope = append(scope, r)
 		}
 	}
 	if len(scope) == 0 {

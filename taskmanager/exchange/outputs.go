@@ -20,6 +20,8 @@ type TargetChannel struct {
 	Finished bool
 	// Overtakes: unaligned barriers overtake records on this edge.
 	Overtakes bool
+	// Encoded: it takes buffers, also when the receiver is in this process.
+	Encoded bool
 }
 
 // OutputsOptions describe the sending end of a task.
@@ -30,6 +32,9 @@ type OutputsOptions struct {
 	Blocked *bool
 	// Wake is called, on any goroutine, when Available became true.
 	Wake func()
+	// Served: what is sent comes from files (Serve). Then only as much is in
+	// memory as receivers gave credit for, and little is reserved for it.
+	Served bool
 	// Edges are the channels of each outgoing edge, by Edge.output_index.
 	Edges [][]TargetChannel
 }
@@ -70,6 +75,7 @@ type Writer struct {
 	peer     Peer
 	finished bool
 	overtake bool
+	encoded  bool
 	target   *inputChannel // local: bound by Session.Connect
 	isLocal  bool
 	limit    atomic.Int32 // see Limit; set by whoever hears of it
@@ -84,7 +90,7 @@ func newOutputs(ctx context.Context, net *Network, o OutputsOptions) *Outputs {
 	for _, edge := range o.Edges {
 		var writers []*Writer
 		for _, t := range edge {
-			w := &Writer{out: out, id: t.Channel, peer: t.Peer, finished: t.Finished, overtake: t.Overtakes}
+			w := &Writer{out: out, id: t.Channel, peer: t.Peer, finished: t.Finished, overtake: t.Overtakes, encoded: t.Encoded}
 			w.isLocal = t.Finished || t.Peer.WorkerID == net.o.WorkerID
 			w.limit.Store(dataflow.BatchRows)
 			if !w.isLocal {
@@ -202,7 +208,11 @@ func (w *Writer) SendBatch(b dataflow.Batch) error {
 		b.Release()
 		return nil
 	}
-	q := queued{batch: b, units: 1}
+	return w.sendLocal(queued{batch: b, units: 1})
+}
+
+// sendLocal hands an item to the gate of this process that it is for.
+func (w *Writer) sendLocal(q queued) error {
 	g := w.target.gate
 	sent, over := g.sendLocal(w.target, q, w.out.roomy())
 	if sent {
@@ -227,10 +237,10 @@ func (w *Writer) blockIf(over bool) {
 
 // SendBuffer implements dataflow.ChannelWriter.
 func (w *Writer) SendBuffer(b *dataflow.Buffer) error {
-	if w.isLocal {
+	if w.isLocal && !w.encoded {
 		return errKind
 	}
-	if len(b.Data) == 0 {
+	if len(b.Data) == 0 || w.finished {
 		freeBuffer(b)
 		return nil
 	}
@@ -240,6 +250,9 @@ func (w *Writer) SendBuffer(b *dataflow.Buffer) error {
 	}
 	w.out.bytesOut += int64(len(b.Data))
 	q := queued{buffer: b, units: units(len(b.Data))}
+	if w.isLocal {
+		return w.sendLocal(q)
+	}
 	sent, over := w.trySend(q)
 	w.blockIf(over || !sent)
 	if sent {

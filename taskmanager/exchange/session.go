@@ -84,6 +84,9 @@ func (s *Session) NewOutputs(ctx context.Context, o OutputsOptions) (*Outputs, e
 	out := newOutputs(ctx, s.net, o)
 	if out.remote > 0 { // one being filled and one on its way a channel, and the overdraft
 		need := 2*out.remote + s.net.o.Credits.Overdraft
+		if o.Served {
+			need = min(need, servedBuffers)
+		}
 		if _, err := s.net.budget.reserve(need, 0); err != nil {
 			return nil, fmt.Errorf("%s: %w", o.Task, err)
 		}

@@ -34,6 +34,7 @@ type attempt struct {
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	wg        sync.WaitGroup // tasks, connecting, watchdog
+	reads     *serving       // of partitions of this worker
 	links     sync.WaitGroup // native snapshots whose files are being linked
 	ending    sync.Once
 	ended     chan struct{} // closed by finish
@@ -74,6 +75,14 @@ func (a *attempt) deploy(d *control.DeployTasks) {
 			t.env = nil
 		}
 		a.tasks[t.key] = t
+	}
+	if err := a.openReads(d); err != nil {
+		for _, t := range a.tasks {
+			t.fail(err)
+		}
+		if len(a.tasks) == 0 {
+			a.w.Log.Error("serving result partitions", "attempt", a.id.String(), "error", err)
+		}
 	}
 	a.w.segments.enter(a)
 	for _, t := range a.tasks {
@@ -122,7 +131,7 @@ func (a *attempt) prepare(t *task, td *control.TaskDeployment, dir string) error
 		}
 		t.showDebloated()
 	}
-	outputs, err := a.outputEdges(t)
+	outputs, files, err := a.outputEdges(t)
 	if err != nil {
 		return err
 	}
@@ -131,6 +140,9 @@ func (a *attempt) prepare(t *task, td *control.TaskDeployment, dir string) error
 		return err
 	}
 	t.env.Outputs = t.out.Writers()
+	for i, w := range files {
+		t.env.Outputs[i] = w
+	}
 	for _, in := range inputs {
 		t.env.InputChannels = append(t.env.InputChannels, len(in.Sources))
 	}
@@ -158,11 +170,22 @@ func (a *attempt) gateInputs(t *task) ([]exchange.GateInput, error) {
 	return inputs, nil
 }
 
-// outputEdges are the outgoing edges of a task, by output index.
-func (a *attempt) outputEdges(t *task) ([][]exchange.TargetChannel, error) {
+// outputEdges are the outgoing edges of a task, by output index: channels, or the
+// writers of a partition in their place.
+func (a *attempt) outputEdges(t *task) ([][]exchange.TargetChannel, map[int][]dataflow.ChannelWriter, error) {
+	files := map[int][]dataflow.ChannelWriter{}
 	var outputs [][]exchange.TargetChannel
 	for i, e := range a.w.graph.Edges {
 		if e.Source != t.vertex.Id {
+			continue
+		}
+		if e.Blocking {
+			w, err := a.writePartition(t, i, e)
+			if err != nil {
+				return nil, nil, err
+			}
+			outputs = placed(outputs, int(e.OutputIndex), nil)
+			files[int(e.OutputIndex)] = w
 			continue
 		}
 		to := a.w.vertices[e.Target]
@@ -170,14 +193,14 @@ func (a *attempt) outputEdges(t *task) ([][]exchange.TargetChannel, error) {
 		for _, s := range graph.Targets(e.Partitioning, int(t.id.Subtask), int(t.vertex.Parallelism), int(to.Parallelism)) {
 			peer, finished, err := a.locate(to, s)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			out = append(out, exchange.TargetChannel{Channel: exchange.ChannelID{Edge: i, Source: int(t.id.Subtask), Target: s}, Peer: peer, Finished: finished,
 				Overtakes: a.w.overtakes(e)})
 		}
 		outputs = placed(outputs, int(e.OutputIndex), out)
 	}
-	return outputs, nil
+	return outputs, files, nil
 }
 
 // placed puts v at an index and grows the slice as needed.
@@ -246,6 +269,7 @@ func (a *attempt) start() {
 		err := a.session.Connect(a.ctx)
 		if err == nil {
 			close(a.connected)
+			a.serve()
 			return
 		}
 		if a.ctx.Err() != nil {
@@ -280,6 +304,7 @@ func (a *attempt) finish() {
 	close(done)
 	watch.Wait()
 	a.w.segments.abortAttempt(a.id)
+	a.closeReads()
 	a.links.Wait() // they write to the stores in the scratch folder
 	a.session.Close(errors.Is(context.Cause(a.ctx), errOrdered))
 	if err := os.RemoveAll(a.scratch); err != nil {

@@ -44,6 +44,8 @@ func (w *worker) carryOut(c *control.WorkerCommand) error {
 		w.sourceEvent(c.SourceEvent)
 	case *control.WorkerCommand_FinalCommit:
 		w.finalCommit(c.FinalCommit)
+	case *control.WorkerCommand_Release:
+		w.release(c.Release)
 	case *control.WorkerCommand_Shutdown:
 		return fmt.Errorf("%w: %s", errShutdown, c.Shutdown.Reason)
 	}

@@ -206,12 +206,18 @@ func (t *task) endOfData(e exchange.EndOfData) error {
 	if err := t.flushOutputs(); err != nil {
 		return err
 	}
+	if err := t.finishPartitions(); err != nil {
+		return err
+	}
 	t.finished, t.drained = true, e.Drain
 	if err := t.out.Broadcast(exchange.Event{EndOfData: &e}); err != nil {
 		return err
 	}
 	if !e.Stop { // the savepoint of a stop is the last checkpoint already
 		t.w.reportDrained(t)
+	}
+	if t.endsAlone() {
+		return t.finalCommit() // there is nothing to commit
 	}
 	return nil
 }

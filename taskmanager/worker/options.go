@@ -62,6 +62,8 @@ type settings struct {
 	vertices    map[string]*graph.Vertex
 	operators   map[string]*graph.Vertex // by operator id
 	exactlyOnce bool
+	// staged: the job has blocking edges.
+	staged bool
 	// unalignedForced lets barriers overtake on edges with a custom partitioner.
 	unalignedForced bool
 	flushEvery      time.Duration // 0: after every step, negative: never by time
@@ -104,6 +106,9 @@ func newSettings(o Options) (*settings, error) {
 		s.flushEvery = -1
 	}
 	s.debloat = debloatOf(s.conf)
+	if s.staged = s.blocking(); s.staged {
+		s.flushEvery = -1 // nobody waits for what goes to disk, and full buffers are read faster
+	}
 	s.heartbeat = conf.HeartbeatInterval.Get(s.conf)
 	s.timeout = conf.HeartbeatTimeout.Get(s.conf)
 	s.vertices, s.operators = map[string]*graph.Vertex{}, map[string]*graph.Vertex{}

@@ -46,8 +46,11 @@ type task struct {
 	mail   mailbox
 	gate   *exchange.Gate // nil without inputs
 	out    *exchange.Outputs
-	env    *dataflow.Env
-	chain  *dataflow.Chain
+	writes []writing // on blocking edges
+	// reserved network buffers, for writes
+	reserved int
+	env      *dataflow.Env
+	chain    *dataflow.Chain
 
 	restore  *restored
 	tables   tables       // of state stores, for native snapshots
@@ -119,6 +122,7 @@ func (t *task) run() {
 	}
 	t.wg.Wait()
 	t.dropFlight()
+	t.dropPartitions()
 	if cause == nil {
 		cause = context.Cause(t.ctx) // Env.Go may have failed while we closed
 	}

@@ -17,6 +17,7 @@ import (
 	"goflink/control"
 	"goflink/metrics"
 	"goflink/taskmanager/exchange"
+	"goflink/taskmanager/partition"
 	"goflink/taskmanager/uplink"
 )
 
@@ -31,12 +32,14 @@ type worker struct {
 	registry *metrics.Registry
 	segments *segments
 	scratch  string
-	wg       sync.WaitGroup     // attempts that end, the ticker
-	current  map[int32]*attempt // by region
-	running  map[taskKey]*task  // of the current attempts
-	epoch    int64
-	flushers flushers
-	mu       struct {
+	// partitions are what tasks wrote for those of later stages.
+	partitions *partition.Store
+	wg         sync.WaitGroup     // attempts that end, the ticker
+	current    map[int32]*attempt // by region
+	running    map[taskKey]*task  // of the current attempts
+	epoch      int64
+	flushers   flushers
+	mu         struct {
 		sync.Mutex
 		link  *link
 		tasks []*task // of the current attempts, for the ticker
@@ -63,6 +66,8 @@ func Run(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("worker: scratch folder: %w", err)
 	}
 	defer os.RemoveAll(w.scratch)
+	w.partitions = partition.NewStore(filepath.Join(w.scratch, "partitions"))
+	defer func() { err = errors.Join(err, w.partitions.Close()) }()
 	w.registry = metrics.NewRegistry(metrics.Options{Host: o.Bootstrap.Host, TaskManagerID: o.Bootstrap.TaskManagerId, Scopes: metrics.ScopesFrom(s.conf)})
 	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	w.ctx = inner
@@ -320,6 +325,9 @@ func (w *worker) accepted(r *control.WorkerRegistered) error {
 		w.endAttempts(fmt.Errorf("%w: another JobManager leads", errCancelled))
 	}
 	w.epoch = r.Epoch
+	if err := w.partitions.Keep(r.Epoch); err != nil {
+		w.Log.Warn("result partitions of another JobManager's attempts are left behind", "error", err)
+	}
 	if r.HeartbeatTimeoutMs > 0 {
 		w.timeout = time.Duration(r.HeartbeatTimeoutMs) * time.Millisecond
 	}
