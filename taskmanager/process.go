@@ -17,6 +17,7 @@ import (
 
 	"goflink/control"
 	"goflink/graph"
+	"goflink/taskmanager/worker"
 )
 
 // workerEnv are the variables that a worker inherits: what user code and the
@@ -121,6 +122,9 @@ func (s *supervisor) runProcess(ctx context.Context, kill <-chan struct{}, w *co
 	close(ended)
 	watch.Wait()
 	_ = syscall.Kill(-pid, syscall.SIGKILL) // what it started and left behind
+	if err := os.RemoveAll(worker.ScratchFolder(s.o.ScratchDir, w.WorkerId)); err != nil {
+		s.o.Log.Warn("files of a worker are left behind", "worker", w.WorkerId, "error", err)
+	}
 	return s.describe(cmd.ProcessState, err, tail.String(), w)
 }
 

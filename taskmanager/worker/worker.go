@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer w.net.Close()
-	w.scratch = filepath.Join(scratchRoot(o.Bootstrap), "worker-"+filepath.Base(s.start.WorkerId))
+	w.scratch = ScratchFolder(scratchRoot(o.Bootstrap), s.start.WorkerId)
 	if err := os.MkdirAll(w.scratch, 0o700); err != nil {
 		return fmt.Errorf("worker: scratch folder: %w", err)
 	}
@@ -97,6 +97,13 @@ func (s *settings) listen() (*exchange.Network, error) {
 		n, err = exchange.Listen(o)
 	}
 	return n, err
+}
+
+// ScratchFolder is where a worker keeps its files, below a folder that it is
+// given. It removes it at its end; whoever started its process does when that was
+// killed.
+func ScratchFolder(root, workerID string) string {
+	return filepath.Join(root, "worker-"+filepath.Base(workerID))
 }
 
 func scratchRoot(b *control.Bootstrap) string {
