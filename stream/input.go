@@ -35,7 +35,7 @@ type inPort[T any] struct {
 func newInPort[T any](t *task, logical, channels int, c codec.Codec[T], route router[T]) *inPort[T] {
 	g, ok := t.gates[logical].(*gate[T])
 	if !ok {
-		g = &gate[T]{valve: dataflow.NewValve(t.channelsOf(logical)), to: inputOf[T](t, logical)}
+		g = &gate[T]{valve: dataflow.NewValve(t.channelsOf(logical)), to: sortedInput(t, logical, inputOf[T](t, logical), c, route)}
 		t.gates[logical] = g
 	}
 	p := &inPort[T]{g: g, first: g.opened, codec: c, route: route, env: t.env, blocked: t.env.Blocked, yield: t.env.Yield,

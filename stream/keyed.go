@@ -64,6 +64,9 @@ func newKeyedBase[K comparable](t *task, c codec.KeyCodec[K]) keyedBase[K] {
 func (o *keyedBase[K]) openState(ctx context.Context) error {
 	env := o.t.env.State
 	env.Context, env.Now = ctx, o.t.env.Now
+	if o.t.sorting != nil { // the state of one key, which is small
+		env.Kind = state.Heap
+	}
 	if env.Dir != "" {
 		env.Dir = filepath.Join(env.Dir, o.id)
 	}
@@ -96,7 +99,7 @@ func (o *keyedBase[K]) Watermark(ts int64) error {
 }
 
 func (o *keyedBase[K]) nextProc() (int64, bool) {
-	if o.timers == nil {
+	if o.timers == nil || o.t.sorting != nil { // in BATCH they fire at the end of their key
 		return 0, false
 	}
 	return o.timers.NextProc()
@@ -122,6 +125,9 @@ const nativeFormat = "native"
 // Snapshot is the synchronous part of a snapshot of the keyed state, after what
 // the function does for it.
 func (o *keyedBase[K]) Snapshot(c dataflow.Checkpoint) (dataflow.OperatorSnapshot, error) {
+	if o.t.sorting != nil {
+		return dataflow.OperatorSnapshot{}, errBatchSnapshot
+	}
 	out, err := o.base.Snapshot(c)
 	if err != nil {
 		return out, err
@@ -138,6 +144,9 @@ func (o *keyedBase[K]) Snapshot(c dataflow.Checkpoint) (dataflow.OperatorSnapsho
 
 // Close frees the state.
 func (o *keyedBase[K]) Close() error {
+	if o.t.sorting != nil {
+		o.t.sorting.close()
+	}
 	if o.keyed == nil {
 		return nil
 	}

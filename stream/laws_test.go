@@ -228,7 +228,8 @@ func input(r *rand.Rand, n, disorder int) []event {
 
 // TestLaws runs each program at parallelism 1, 2 and 3, chained or not, with
 // local and encoded edges and with little credit; then with checkpoints, killed
-// at random steps and restored at another parallelism and on another backend.
+// at random steps and restored at another parallelism and on another backend; and
+// in BATCH, where each key is worked through by itself.
 // What the files hold at the end is always what plain Go computes.
 func TestLaws(t *testing.T) {
 	seed := rand.Uint64()
@@ -245,6 +246,20 @@ func TestLaws(t *testing.T) {
 				run(t, prog, streamtest.Options{Seed: r.Uint64(), RemoteShare: []float64{0, 0.5, 1}[r.IntN(3)], Credit: 1 + r.IntN(4)})
 				compare(t, dir, want)
 			})
+		}
+		t.Run(l.name+"/batch", func(t *testing.T) {
+			dir := t.TempDir()
+			batch := l
+			batch.build = func(env *stream.Env, evs []event) stream.Stream[string] {
+				env.Configure("execution.runtime-mode", "BATCH")
+				return l.build(env, evs)
+			}
+			run(t, lawProgram(t, batch, evs, 1+r.IntN(3), dir, r.IntN(2) == 0), streamtest.Options{Seed: r.Uint64(), RemoteShare: []float64{0, 0.5, 1}[r.IntN(3)],
+				Credit: 1 + r.IntN(4), Dir: t.TempDir()})
+			compare(t, dir, want)
+		})
+		if strings.HasPrefix(l.name, "batch") {
+			continue // it takes no checkpoints
 		}
 		t.Run(l.name+"/killed", func(t *testing.T) { killed(t, l, evs, want, r) })
 	}

@@ -28,6 +28,9 @@ type base struct {
 	node     *graph.Node
 	marks    []marker // every distinct output: main and sides
 	user     userState
+	// quiet: watermarks go no further. Those at the end of a key are not those of
+	// the stream.
+	quiet bool
 }
 
 // marker is an output without its type.
@@ -67,6 +70,9 @@ func (b *base) named(err error) error {
 }
 
 func (b *base) sendWatermark(ts int64) error {
+	if b.quiet {
+		return nil
+	}
 	for _, m := range b.marks {
 		if err := m.Watermark(ts); err != nil {
 			return err

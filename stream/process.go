@@ -55,13 +55,25 @@ func (c *Ctx[K]) Now() int64 { return c.b.now() }
 
 // TimerAt asks for OnTimer at event time ms for the current key. Setting the same
 // timer twice has no effect.
-func (c *Ctx[K]) TimerAt(ms int64) { c.service().RegisterEvent(ms) }
+func (c *Ctx[K]) TimerAt(ms int64) {
+	if s := c.service(); !c.over() {
+		s.RegisterEvent(ms)
+	}
+}
+
+// over tells that the key is at its end in BATCH: a timer that sets the next one
+// would never come to an end.
+func (c *Ctx[K]) over() bool { return c.b.quiet }
 
 // DeleteTimer takes TimerAt back.
 func (c *Ctx[K]) DeleteTimer(ms int64) { c.service().DeleteEvent(ms) }
 
 // ProcTimerAt asks for OnTimer at processing time ms for the current key.
-func (c *Ctx[K]) ProcTimerAt(ms int64) { c.service().RegisterProc(ms) }
+func (c *Ctx[K]) ProcTimerAt(ms int64) {
+	if s := c.service(); !c.over() {
+		s.RegisterProc(ms)
+	}
+}
 
 // DeleteProcTimer takes ProcTimerAt back.
 func (c *Ctx[K]) DeleteProcTimer(ms int64) { c.service().DeleteProc(ms) }

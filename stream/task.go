@@ -24,6 +24,7 @@ type task struct {
 	out       []dataflow.OutputPort
 	timers    []procTimer
 	backlog   backlog
+	sorting   *sorting // in BATCH, before a keyed operator
 }
 
 // procTimer is whatever in a chain wakes up by the clock.

@@ -79,7 +79,7 @@ func mustCodec[T any](t testing.TB) codec.Codec[T] {
 }
 
 func testPort[T any](t testing.TB, c codec.Codec[T], sel selector[T], chans ...*sent) *outPort[T] {
-	p := &outPort[T]{codec: c, pool: newPool[T](), wm: dataflow.MinWatermark, name: "test", sel: sel}
+	p := &outPort[T]{codec: c, pool: newPool[T](), wm: dataflow.MinWatermark, name: "test", sel: sel, size: dataflow.BufferSize}
 	for _, ch := range chans {
 		p.chans = append(p.chans, outChan[T]{w: ch, local: ch.local, wm: dataflow.MinWatermark})
 	}

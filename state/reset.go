@@ -1,0 +1,41 @@
+package state
+
+// Reset forgets every value and timer of all keys: the state of a task that is
+// given its records key by key (BATCH) begins anew with each. It is for heap state
+// without snapshots, and costs little when few entries are left.
+func (k *Keyed[K]) Reset() {
+	for _, t := range k.b.tables {
+		if r, ok := t.(interface{ reset() }); ok {
+			r.reset()
+		}
+	}
+}
+
+// keptPages are the pages that a table keeps when it is reset: one large key must
+// not leave all later ones with its memory.
+const keptPages = 4
+
+func (t *table[K, M, V]) reset() {
+	if t.live > 0 {
+		for slot := range uint32(len(t.pages)) << pageShift {
+			if t.read(slot).flags&flagUsed != 0 {
+				t.drop(slot)
+			}
+		}
+	}
+	if len(t.pages) <= keptPages {
+		return
+	}
+	t.pages, t.free = nil, nil
+	t.cells = map[cell[K, M]]uint32{}
+	if t.plain != nil {
+		t.plain = map[K]uint32{}
+	}
+	if t.chain != nil {
+		t.chain = newChains[K, M]()
+	}
+	t.env.version++
+}
+
+// ProcPending is how many processing-time timers are in memory.
+func (t *Timers[K]) ProcPending() int { return t.proc.t.live }

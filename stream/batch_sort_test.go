@@ -1,0 +1,91 @@
+package stream_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"goflink/stream"
+	"goflink/stream/streamtest"
+)
+
+// visits tells what a keyed function sees in BATCH.
+type visits struct {
+	n stream.Value[int]
+}
+
+func newVisits(s *stream.Setup[string]) *visits {
+	return &visits{stream.NewValue[int](s, "n")}
+}
+
+func (v *visits) OnRecord(ctx *stream.Ctx[string], e event, out *stream.Out[string]) error {
+	n, _ := v.n.Get()
+	v.n.Set(n + 1)
+	out.Emit(fmt.Sprintf("%s record %d #%d wm %t", ctx.Key, e.At, n, ctx.Watermark() > 0))
+	ctx.TimerAt(e.At + 1000)
+	ctx.ProcTimerAt(ctx.Now() + 3_600_000) // nobody waits for an hour
+	return nil
+}
+
+func (v *visits) OnTimer(ctx *stream.Ctx[string], out *stream.Out[string]) error {
+	n, _ := v.n.Get()
+	if ctx.ProcessingTime {
+		out.Emit(fmt.Sprintf("%s clock #%d", ctx.Key, n))
+		ctx.ProcTimerAt(ctx.Now() + 1) // for ever, if it could
+		return nil
+	}
+	out.Emit(fmt.Sprintf("%s timer %d #%d", ctx.Key, ctx.Time, n))
+	ctx.TimerAt(ctx.Time + 1000)
+	return nil
+}
+
+// TestBatchKeyByKey: in BATCH a keyed function gets one key after the other, by
+// event time; at the end of a key its timers fire, and its state is gone.
+func TestBatchKeyByKey(t *testing.T) {
+	evs := []event{{"b", 30, 1}, {"a", 20, 1}, {"b", 10, 1}, {"a", 5, 1}, {"b", 20, 1}}
+	for _, remote := range []float64{0, 1} {
+		p := program(t, func(env *stream.Env) {
+			env.Configure("execution.runtime-mode", "AUTOMATIC")
+			stream.Run(stream.KeyBy(source(env, evs), key), newVisits, stream.UID("visits")).Print()
+		})
+		c, err := streamtest.New(p, streamtest.Options{RemoteShare: remote, Credit: 1, Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Run(); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, l := range c.Lines() {
+			if !strings.Contains(l, "clock") || !slices.Contains(got, l) { // timers of one millisecond are one
+				got = append(got, l)
+			}
+		}
+		want := []string{
+			"a record 5 #0 wm false", "a record 20 #1 wm false", "a timer 1005 #2", "a timer 1020 #2", "a clock #2",
+			"b record 10 #0 wm false", "b record 20 #1 wm false", "b record 30 #2 wm false", "b timer 1010 #3", "b timer 1020 #3", "b timer 1030 #3", "b clock #3"}
+		if !slices.Equal(got, want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestBatchOneResult: reducing yields one result for each key, and nothing is late.
+func TestBatchOneResult(t *testing.T) {
+	evs := []event{{"a", 100, 1}, {"b", 3, 5}, {"a", 1, 2}, {"b", 90, 6}, {"a", 50, 4}}
+	p := program(t, func(env *stream.Env) {
+		env.Configure("execution.runtime-mode", "BATCH")
+		in := stream.KeyBy(source(env, evs), key)
+		stream.Map(stream.Sum(in, func(e *event) *int64 { return &e.N }, stream.UID("sum")), func(e event) string { return fmt.Sprintf("sum %s %d", e.Key, e.N) }).Print()
+		stream.Map(stream.Count(in.Window(stream.Tumbling(1e9)), stream.UID("count")),
+			func(p stream.Pane[string, int64]) string { return fmt.Sprintf("count %s %d", p.Key, p.Value) }).Print()
+	})
+	got := run(t, p, streamtest.Options{Dir: t.TempDir()})
+	if want := []string{"count a 3", "count b 2", "sum a 7", "sum b 11"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
