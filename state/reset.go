@@ -18,7 +18,7 @@ const keptPages = 4
 func (t *table[K, M, V]) reset() {
 	if t.live > 0 {
 		for slot := range uint32(len(t.pages)) << pageShift {
-			if t.read(slot).flags&flagUsed != 0 {
+			if t.mark(slot).flags&flagUsed != 0 {
 				t.drop(slot)
 			}
 		}
@@ -27,13 +27,11 @@ func (t *table[K, M, V]) reset() {
 		return
 	}
 	t.pages, t.free = nil, nil
-	t.cells = map[cell[K, M]]uint32{}
-	if t.plain != nil {
-		t.plain = map[K]uint32{}
-	}
+	t.index = newIndex()
 	if t.chain != nil {
 		t.chain = newChains[K, M]()
 	}
+	t.drops++
 	t.env.version++
 }
 
