@@ -19,6 +19,11 @@ func asyncKinds() []*kind {
 		return &kind{name: name, state: "in flight", classes: classes,
 			draw: func(g *gen, n *Node) {
 				n.A, n.B, n.C, n.D = 1+g.n(6), g.n(3), g.n(3)/2, []int64{0, 0, 20, 500}[g.n(4)]
+				if n.Ordered {
+					// Records of a key are far from each other. A restore divides what is in flight,
+					// as Flink's does: only one subtask keeps the order through it.
+					n.A, n.Par = 20+g.n(100), 2
+				}
 			},
 			text: func(n *Node) string {
 				return fmt.Sprintf("capacity=%d form=%d fails=%d timeout=%d", n.A, n.B, n.C, n.D)

@@ -319,6 +319,71 @@ var mutants = []mutant{
 			}
 `},
 	}},
+	{"an end that nobody tells", "stream/input.go", []edit{
+		{"p.g.valve.Current() == dataflow.MaxWatermark {",
+			"p.g.valve.Current() == dataflow.MaxWatermark || PLANTED {"},
+	}},
+	{"one input's watermark counts for both", "stream/twoinput.go", []edit{
+		{"\nfunc (s *side[T]) Watermark(ts int64) error         { return",
+			`
+func (s *side[T]) Watermark(ts int64) error {
+	if PLANTED {
+		if err := s.m.pass(s.m.time.Watermark(1-s.index, ts)); err != nil {
+			return err
+		}
+	}
+	return`},
+	}},
+	{"a buffer of an interval join lost at restore", "stream/intervaljoin.go", []edit{
+		{`	s := &Setup[K]{o: x.o, b: &x.base, keyed: x.keyed`,
+			`	if PLANTED {
+		if err := x.keyed.EachKey(secondBuffer, func(K, state.Namespace) error { x.second.recs.Clear(); return nil }); err != nil {
+			return err
+		}
+	}
+	s := &Setup[K]{o: x.o, b: &x.base, keyed: x.keyed`},
+	}},
+	{"a join drops its window's last record", "stream/cogroup.go", []edit{
+		{`	for i := range vs {
+		if vs[i].IsSecond {`,
+			`	for i := range vs {
+		if PLANTED && i > 0 && i == len(vs)-1 {
+			break
+		}
+		if vs[i].IsSecond {`},
+	}},
+	{"broadcast state restored in the first subtask only", "stream/broadcast.go", []edit{
+		{`			c.states.restored = r.Lists
+`,
+			`			c.states.restored = r.Lists
+			if PLANTED && b.t.env.Subtask > 0 {
+				c.states.restored = nil
+			}
+`},
+	}},
+	{"an answer that waits is not in the checkpoint", "stream/async_op.go", []edit{
+		{`	for e := o.queue.head; e != nil; e = e.next {
+		if e.mark == nil {`,
+			`	for e := o.queue.head; e != nil; e = e.next {
+		if e.mark == nil && !(PLANTED && e.done) {`},
+	}},
+	{"a watermark overtakes asynchronous records", "stream/async_op.go", []edit{
+		{`	if o.queue.empty() {
+		return o.sendWatermark(ts)`,
+			`	if o.queue.empty() || PLANTED {
+		return o.sendWatermark(ts)`},
+	}},
+	{"a union list is divided", "stream/state_operator.go", []edit{
+		{`	return newOperatorList[V](s, name, "union list", dataflow.ListUnion)`,
+			`	if PLANTED {
+		return newOperatorList[V](s, name, "union list", dataflow.ListSplit)
+	}
+	return newOperatorList[V](s, name, "union list", dataflow.ListUnion)`},
+	}},
+	{"a value's time is not restored", "state/ttl_codec.go", []edit{
+		{"\tv.at = at\n",
+			"\tif v.at = at; PLANTED {\n\t\tv.at = -1 << 60\n\t}\n"},
+	}},
 }
 
 // root is the repository's folder.
