@@ -1,14 +1,15 @@
 package docs
 
 import (
-	"encoding/json"
 	"fmt"
 	"go/ast"
+	"go/importer"
 	"go/parser"
 	"go/token"
+	"go/types"
+	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -68,16 +69,11 @@ func fragment(b block) (string, error) {
 	return "package main\n\n" + importsOf(body) + body + "}\n", nil
 }
 
-// TestGoBlocksCompile type-checks the Go blocks of each page, as a package that
-// lies in the repository for the go command only.
+// TestGoBlocksCompile type-checks the Go blocks of each page: those that are whole
+// files of a package each, the others of a page together.
 func TestGoBlocksCompile(t *testing.T) {
-	abs, err := filepath.Abs(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	replace := map[string]string{}
-	packages, programs := map[string]bool{}, map[string]bool{}
+	set := token.NewFileSet()
+	packages := map[string][]*ast.File{}
 	for i, p := range pages(t) {
 		for j, b := range p.blocks {
 			if b.lang != "go" {
@@ -88,55 +84,56 @@ func TestGoBlocksCompile(t *testing.T) {
 				t.Errorf("%s:%d: %v", p.name, b.line, err)
 				continue
 			}
-			pkg, name := fmt.Sprintf("page%d", i), strings.ReplaceAll(b.attrs["file"], "_test.go", "_tests.go") // go build leaves tests out
-			if name == "" {
-				name = fmt.Sprintf("fragment%d.go", j)
-				if strings.HasPrefix(b.text, "package ") {
-					pkg = fmt.Sprintf("page%dblock%d", i, j)
-				}
+			pkg := fmt.Sprintf("page%d", i)
+			if b.attrs["file"] == "" && strings.HasPrefix(b.text, "package ") {
+				pkg = fmt.Sprintf("page%dblock%d", i, j)
 			}
-			file := filepath.Join(dir, fmt.Sprintf("%d-%d.go", i, j))
-			if err := os.WriteFile(file, []byte("//line "+p.name+":1\n"+text), 0o644); err != nil {
-				t.Fatal(err)
+			// Lines count from the begin of the block.
+			f, err := parser.ParseFile(set, fmt.Sprintf("%s, block at line %d", p.name, b.line), text, parser.SkipObjectResolution)
+			if err != nil {
+				t.Errorf("%v", err)
+				continue
 			}
-			replace[filepath.Join(abs, "internal", "docs", pkg, name)] = file
-			packages["./internal/docs/"+pkg] = true
-			programs[pkg] = programs[pkg] || strings.Contains(text, "func main()")
+			packages[pkg] = append(packages[pkg], f)
 		}
-	}
-	for pkg, complete := range programs {
-		if complete {
-			continue
-		}
-		file := filepath.Join(dir, pkg+".go")
-		if err := os.WriteFile(file, []byte("package main\n\nfunc main() {}\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		replace[filepath.Join(abs, "internal", "docs", pkg, "no_main.go")] = file
-	}
-	build(t, abs, dir, replace, packages)
-}
-
-func build(t *testing.T, abs, dir string, replace map[string]string, packages map[string]bool) {
-	t.Helper()
-	data, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		t.Fatal(err)
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(overlay, data, 0o644); err != nil {
-		t.Fatal(err)
 	}
 	if len(packages) == 0 {
 		t.Fatal("no Go blocks were found")
 	}
-	args := []string{"build", "-overlay", overlay, "./conf"} // of several packages nothing is linked
-	for p := range packages {
-		args = append(args, p)
+	check := types.Config{Importer: compiled(t, set, packages), Error: func(err error) { t.Errorf("%v", err) }}
+	for name, files := range packages {
+		_, _ = check.Check(name, set, files, nil) // Error has them all
 	}
-	cmd := exec.Command("go", args...)
-	cmd.Dir = abs
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("go build: %v (lines count from the begin of the block)\n%s", err, out)
+}
+
+// compiled imports what the files import from what the go command has compiled for
+// these tests: with the race detector when they run under it.
+func compiled(t *testing.T, set *token.FileSet, packages map[string][]*ast.File) types.Importer {
+	t.Helper()
+	args := []string{"list", "-export", "-deps", "-f", "{{if .Export}}{{.ImportPath}}={{.Export}}{{end}}"}
+	if race {
+		args = append(args, "-race")
 	}
+	var paths []string
+	for _, files := range packages {
+		for _, f := range files {
+			for _, i := range f.Imports {
+				paths = append(paths, strings.Trim(i.Path.Value, `"`))
+			}
+		}
+	}
+	slices.Sort(paths)
+	cmd := exec.Command("go", append(args, slices.Compact(paths)...)...)
+	cmd.Dir, cmd.Stderr = root, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	exports := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		if path, file, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			exports[path] = file
+		}
+	}
+	return importer.ForCompiler(set, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 }
