@@ -99,8 +99,8 @@ faults: ## jobs over connections that fail, commands that come late and twice: S
 	go test -count=1 -timeout 0 -v -run '^TestConnectionFaults$$' ./taskmanager/worker -faults.seeds $(FAULT_SEEDS) | grep -v '^ *=== \|^ *--- PASS'
 
 .PHONY: norace
-norace: ## the tests whose figures mean nothing under the race detector (allocations, memory limits, sizes)
-	go test -timeout 200s ./codec ./stream ./taskmanager
+norace: ## the tests whose figures mean nothing under the race detector (allocations, memory limits, sizes), and long ones
+	go test -timeout 200s ./codec ./state ./stream ./taskmanager
 	go test -timeout 200s -run '^TestScale$$' ./jobmanager
 
 .PHONY: check

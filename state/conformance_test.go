@@ -52,9 +52,10 @@ func TestModel(t *testing.T) {
 			defer x.close()
 			var wg sync.WaitGroup
 			var snaps []*written
-			for n := range 4500 {
+			third := rounds(1500)
+			for n := range 3 * third {
 				x.step(m, rng, keys)
-				if n%1500 == 700 {
+				if n%third == third/2 {
 					snaps = append(snaps, x.snapshot(m, int64(n), &wg))
 				}
 			}
@@ -134,7 +135,7 @@ func TestRescale(t *testing.T) {
 			e.Restore, e.Open = hs, mem.open
 			x := openTask(t, e)
 			sub := x.part(m)
-			for range 1200 {
+			for range rounds(1200) {
 				x.step(sub, rng, keys)
 			}
 			maps.Copy(m.timers, sub.timers)

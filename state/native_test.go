@@ -105,7 +105,7 @@ func (g *group) close() {
 }
 
 func (g *group) steps(m *model, rng *rand.Rand, n int) {
-	for range n {
+	for range rounds(n) {
 		g.tasks[rng.IntN(len(g.tasks))].step(m, rng, nativeKeys)
 	}
 }
@@ -171,6 +171,7 @@ var errGivenUp = errors.New("given up")
 func TestNativeModel(t *testing.T) {
 	for _, backend := range []int{1, 2} {
 		t.Run(backends[backend].name, func(t *testing.T) {
+			t.Parallel()
 			rng := seeded(t)
 			r, m := newRemote(t), newModel()
 			var handles []state.Handle

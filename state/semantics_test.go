@@ -30,7 +30,7 @@ func TestSnapshotSeesNothingLater(t *testing.T) {
 		defer x.close()
 		rng := seeded(t)
 		const keys = 20
-		for range 1500 {
+		for range rounds(1500) {
 			x.step(m, rng, keys)
 		}
 		var gate, wg sync.WaitGroup
@@ -45,7 +45,7 @@ func TestSnapshotSeesNothingLater(t *testing.T) {
 				gate.Wait()
 				w.info, w.err = s.WriteTo(context.Background(), &w.bytes)
 			})
-			for range 500 {
+			for range rounds(500) {
 				x.step(m, rng, keys)
 			}
 		}

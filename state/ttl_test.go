@@ -226,7 +226,7 @@ func TestTTLModel(t *testing.T) {
 						e := env(t, (i+round)%len(backends), state.KeyGroupRange(maxPar, par, sub))
 						e.Restore, e.Open = handles, mem.open
 						x := openTTL(t, e, clock, ttl)
-						for range 400 {
+						for range rounds(400) {
 							x.step(m, rng)
 						}
 						x.checkAll(m)
