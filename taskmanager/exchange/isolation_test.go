@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,32 +14,14 @@ import (
 // queued for it stays within its credits.
 func TestStuckTaskHoldsUpNobody(t *testing.T) {
 	a, b := newNetwork(t, "a"), newNetwork(t, "b")
+	sA, errA := a.Open(AttemptID{})
+	sB, errB := b.Open(AttemptID{})
+	if err := errors.Join(errA, errB); err != nil {
+		t.Fatal(err)
+	}
 	var urgent atomic.Bool
-	open := func(n *Network, id AttemptID) *Session {
-		s, err := n.Open(id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	sA, sB := open(a, AttemptID{}), open(b, AttemptID{})
-	task := func(sub int) (from, to *testTask) {
-		from, to = newTask(t), newTask(t)
-		var err error
-		to.gate, err = sB.NewGate(GateOptions{Task: "to", Subtask: sub, ExactlyOnce: true, Wake: to.signal, Urgent: &urgent,
-			Inputs: []GateInput{{Sources: []GateSource{{Subtask: sub, Peer: a.asPeer()}}, Overtakes: true}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		from.out, err = sA.NewOutputs(from.ctx, OutputsOptions{Task: "from", Blocked: &from.blocked, Wake: from.signal,
-			Edges: [][]TargetChannel{{{Channel: ChannelID{Source: sub, Target: sub}, Peer: b.asPeer(), Overtakes: true}}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return from, to
-	}
-	stuckFrom, stuckTo := task(0)
-	from, to := task(1)
+	stuckFrom, stuckTo := overtaking(t, sA, sB, 0, &urgent)
+	from, to := overtaking(t, sA, sB, 1, &urgent)
 	connectAll(t, sA, sB)
 	other := connectPair(t, a, b, AttemptID{Region: 1})
 
@@ -49,40 +32,8 @@ func TestStuckTaskHoldsUpNobody(t *testing.T) {
 		}
 	}
 	var wg sync.WaitGroup
-	for _, p := range [][2]*testTask{{from, to}, {other.from, other.to}} {
-		wg.Go(func() {
-			w := p[0].out.Writers()[0][0]
-			for i := range int64(2000) {
-				if err := p[0].awaitSpace(); err != nil {
-					t.Error(err)
-				}
-				if err := p[0].send(w, i*100, (i+1)*100); err != nil {
-					t.Error(err)
-				}
-			}
-			if _, _, err := p[0].out.SendBarrier(Barrier{ID: 1}); err != nil {
-				t.Error(err)
-			}
-		})
-		wg.Go(func() {
-			rows := 0
-			for {
-				item, err := p[1].next()
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if item.Kind == ItemBarrier {
-					break
-				}
-				rows += len(item.values())
-				p[1].gate.Done(item)
-			}
-			if rows != 200_000 {
-				t.Errorf("%d rows came before the barrier", rows)
-			}
-		})
-	}
+	flowTo(t, &wg, from, to)
+	flowTo(t, &wg, other.from, other.to)
 	wg.Wait()
 	over, _, err := stuckFrom.out.SendBarrier(Barrier{ID: 1, Unaligned: true})
 	if err != nil {
@@ -98,4 +49,53 @@ func TestStuckTaskHoldsUpNobody(t *testing.T) {
 	if len(item.Held)+len(over) != sent || sent > 2+8+1 {
 		t.Errorf("of %d buffers %d are held at the receiver and %d at the sender", sent, len(item.Held), len(over))
 	}
+}
+
+// overtaking makes a task on each of two sessions, with a channel on which unaligned
+// barriers overtake.
+func overtaking(t *testing.T, sA, sB *Session, sub int, urgent *atomic.Bool) (from, to *testTask) {
+	from, to = newTask(t), newTask(t)
+	var errTo, errFrom error
+	to.gate, errTo = sB.NewGate(GateOptions{Task: "to", Subtask: sub, ExactlyOnce: true, Wake: to.signal, Urgent: urgent,
+		Inputs: []GateInput{{Sources: []GateSource{{Subtask: sub, Peer: sA.net.asPeer()}}, Overtakes: true}}})
+	from.out, errFrom = sA.NewOutputs(from.ctx, OutputsOptions{Task: "from", Blocked: &from.blocked, Wake: from.signal,
+		Edges: [][]TargetChannel{{{Channel: ChannelID{Source: sub, Target: sub}, Peer: sB.net.asPeer(), Overtakes: true}}}})
+	if err := errors.Join(errTo, errFrom); err != nil {
+		t.Fatal(err)
+	}
+	return from, to
+}
+
+// flowTo sends 200,000 rows and a barrier, and waits for them.
+func flowTo(t *testing.T, wg *sync.WaitGroup, from, to *testTask) {
+	wg.Go(func() {
+		w := from.out.Writers()[0][0]
+		for i := range int64(2000) {
+			if err := errors.Join(from.awaitSpace(), from.send(w, i*100, (i+1)*100)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		if _, _, err := from.out.SendBarrier(Barrier{ID: 1}); err != nil {
+			t.Error(err)
+		}
+	})
+	wg.Go(func() {
+		rows := 0
+		for {
+			item, err := to.next()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if item.Kind == ItemBarrier {
+				break
+			}
+			rows += len(item.values())
+			to.gate.Done(item)
+		}
+		if rows != 200_000 {
+			t.Errorf("%d rows came before the barrier", rows)
+		}
+	})
 }
