@@ -68,8 +68,10 @@ type run struct{ from, to int64 }
 
 // runSort sorts what is added to it. It belongs to one goroutine.
 type runSort struct {
-	dir      string
-	budget   int64
+	dir    string
+	budget int64
+	// stopped tells, in between, why a long merge is to be given up; nil: nothing does.
+	stopped  func() error
 	segments [][]byte // those in use, then those that are kept
 	used     int      // of segments
 	large    int64    // bytes of segments larger than usual
@@ -291,10 +293,13 @@ func (s *runSort) pass(fan int) error {
 			return err
 		}
 		w := &blockWriter{file: s.file, at: s.at}
-		for {
+		for n := 0; ; n++ {
 			_, err := m.take()
 			if errors.Is(err, io.EOF) {
 				break
+			}
+			if n%4096 == 0 && err == nil && s.stopped != nil {
+				err = s.stopped()
 			}
 			if err == nil {
 				err = w.write(m.runs[0].raw)

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -69,6 +70,9 @@ func sortedInput[T any](t *task, logical int, to dataflow.Input[T], c codec.Code
 	}
 	if t.sorting == nil {
 		t.sorting = &sorting{t: t, head: head, runs: newRunSort(t.env.State.Dir, t.env.State.MemoryBudget)}
+		if ctx := t.env.Ctx; ctx != nil {
+			t.sorting.runs.stopped = func() error { return context.Cause(ctx) }
+		}
 		t.backlog = append(t.backlog, t.sorting) // the head: those downstream were built before
 	}
 	s := t.sorting

@@ -38,6 +38,10 @@
 // without Overtakes) nothing is overtaken. With an AlignedTimeout the same
 // happens when it has run out (Gate.Expire, Outputs.Overtake).
 //
+// Outputs need not be a task's: Serve sends what files hold, for tasks that have
+// finished, from a goroutine of its caller's. Such channels take encoded records also
+// when the receiver is in this process.
+//
 // Goroutines: the listener, one for each connection that is being accepted, a
 // reader and a writer for each connection. Session.Close and Network.Close end
 // them and wait.

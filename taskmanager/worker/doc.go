@@ -34,5 +34,6 @@
 //	in-flight       an unaligned checkpoint is handed over to be written when all
 //	                records in flight that belong to it are known (flight); until
 //	                then it can be given up at any point.
+//	whole-first     a partition can be read when its task has finished (stages.go).
 //	durable-first   a checkpoint is acknowledged after its bytes are durable.
 package worker
