@@ -100,7 +100,7 @@ faults: ## jobs over connections that fail, commands that come late and twice: S
 
 .PHONY: norace
 norace: ## the tests whose figures mean nothing under the race detector (allocations, memory limits, sizes), and long ones
-	go test -timeout 200s ./codec ./state ./stream ./taskmanager
+	go test -timeout 200s ./codec ./state ./stream ./taskmanager ./launch
 	go test -timeout 200s -run '^TestScale$$' ./jobmanager
 
 .PHONY: check

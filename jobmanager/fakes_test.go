@@ -240,6 +240,8 @@ func (w *fakeWorker) run() {
 			if !w.c.behave.hanging {
 				w.reportAll("FINISHED")
 			}
+		case *control.WorkerCommand_Release:
+			w.c.see(x.Release)
 		case *control.WorkerCommand_Heartbeat:
 			w.send(&control.WorkerEvent{Event: &control.WorkerEvent_Heartbeat{Heartbeat: &control.Heartbeat{}}})
 		}

@@ -24,6 +24,7 @@ type Deployment struct {
 	Region  int32
 	Attempt int32
 	tasks   map[string]*control.Task
+	places  []*control.TaskLocation
 }
 
 // Deploy sends an attempt's tasks; restore holds states by Key.
@@ -36,6 +37,31 @@ func (j *JM) Deploy(g *graph.JobGraph, workers []*Worker, attempt int32, restore
 
 // DeployRegion is Deploy for a region, which g is the graph of.
 func (j *JM) DeployRegion(region int32, g *graph.JobGraph, workers []*Worker, attempt int32, restore map[string][]*control.OperatorState) *Deployment {
+	return j.deployRegion(region, g, workers, attempt, restore, nil)
+}
+
+// DeployReaders is DeployRegion for a region that reads what the tasks of before
+// wrote for the blocking edge of the program with number 0, of which all subtasks
+// read.
+func (j *JM) DeployReaders(before *Deployment, region int32, g *graph.JobGraph, workers []*Worker, attempt int32) *Deployment {
+	return j.deployRegion(region, g, workers, attempt, nil, before)
+}
+
+// addReads adds what a worker holds of before for the first vertex of g.
+func addReads(to *control.DeployTasks, worker string, before *Deployment, g *graph.JobGraph) {
+	for _, l := range before.places {
+		if l.WorkerId != worker {
+			continue
+		}
+		r := &control.PartitionRead{Producer: &control.Task{VertexId: l.VertexId, Subtask: l.Subtask, Attempt: before.Attempt}, Region: before.Region}
+		for s := range g.Vertices[0].Parallelism {
+			r.Targets = append(r.Targets, s)
+		}
+		to.Reads = append(to.Reads, r)
+	}
+}
+
+func (j *JM) deployRegion(region int32, g *graph.JobGraph, workers []*Worker, attempt int32, restore map[string][]*control.OperatorState, before *Deployment) *Deployment {
 	d := &Deployment{JM: j, Graph: g, Workers: workers, Region: region, Attempt: attempt, tasks: map[string]*control.Task{}}
 	j.update(func() {
 		j.Attempt = attempt
@@ -62,7 +88,21 @@ func (j *JM) DeployRegion(region int32, g *graph.JobGraph, workers []*Worker, at
 			byWorker[w].Tasks = append(byWorker[w].Tasks, &control.TaskDeployment{Task: id, Restore: restore[Key(id)]})
 		}
 	}
-	for w, deploy := range byWorker {
+	d.places = locations
+	if before != nil {
+		locations = append(slices.Clone(locations), before.places...)
+	}
+	for _, w := range workers {
+		deploy := byWorker[w]
+		if deploy == nil {
+			if before == nil {
+				continue
+			}
+			deploy = &control.DeployTasks{Region: region, Attempt: attempt} // it only serves
+		}
+		if before != nil {
+			addReads(deploy, w.WorkerId, before, g)
+		}
 		deploy.Locations = locations
 		w.Send(&control.WorkerCommand{Command: &control.WorkerCommand_Deploy{Deploy: proto.CloneOf(deploy)}})
 	}

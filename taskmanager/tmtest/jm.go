@@ -76,6 +76,7 @@ type JM struct {
 	Workers      map[string]*Worker
 	TaskManagers map[string]*TaskManager
 	Lost         map[string]bool
+	Partitions   []*control.PartitionLost
 	States       map[string]*control.TaskState // of the newest attempt
 	History      []string
 	Acks         map[int64]map[string]*control.CheckpointAck
@@ -216,6 +217,8 @@ func (j *JM) workerEvent(e *control.WorkerEvent) {
 			j.Acks[id] = map[string]*control.CheckpointAck{}
 		}
 		j.Acks[id][Key(e.Ack.Task)] = e.Ack
+	case *control.WorkerEvent_PartitionLost:
+		j.Partitions = append(j.Partitions, e.PartitionLost)
 	case *control.WorkerEvent_Decline:
 		j.Declines = append(j.Declines, e.Decline)
 	case *control.WorkerEvent_Drained:
