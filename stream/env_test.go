@@ -72,7 +72,7 @@ func TestGraphErrors(t *testing.T) {
 	})
 	stream.Count(k.Window(stream.Global()))
 	stream.Count(k.Window(stream.Tumbling(0)))
-	stream.Count(k.Window(stream.Session(time.Second)).Trigger(stream.CountTrigger[event](1)))
+	stream.Count(k.Window(stream.Session(time.Second)).Trigger(stream.DeltaTrigger(1, func(a, b event) float64 { return 0 })))
 	stream.Count(k.Window(stream.Tumbling(time.Second).ProcessingTime()).AllowedLateness(time.Second))
 	stream.Side(s, stream.NewTag[int]("nowhere"))
 	stream.SocketText(env, "h", 1, "", 0, stream.Parallelism(2)).Print()
@@ -83,7 +83,7 @@ func TestGraphErrors(t *testing.T) {
 	}
 	for _, want := range []string{
 		"parallelism 0 is below 1", "func()", "OnTimer is func", "chan int", `state "twice" is declared twice`, `state name "_own"`,
-		"state needs a key", "needs a trigger", "must be 1 ms at least", "no trigger and no evictor", "allowed lateness is for",
+		"state needs a key", "needs a trigger", "must be 1 ms at least", "merge and cannot be used with DeltaTrigger", "allowed lateness is for",
 		`no side output "nowhere"`, "has parallelism 1 and cannot have 2", "factory panicked when the graph was built: boom",
 		`state "unfolded": a reducing state needs a function`, `state "hidden": accumulator: `, "has the unexported field n",
 		`state "short": time to live 1µs: it must be 1 ms at least`,

@@ -32,6 +32,7 @@ func laws() []law {
 	return slices.Concat(
 		statelessLaws(),
 		keyedLaws(),
+		windowLaws(),
 		twoInputLaws(),
 		stateLaws(),
 		asyncLaws(),

@@ -69,6 +69,24 @@ type folder[T, Acc any] struct {
 	first func(acc *Acc, v *T)
 	add   func(acc *Acc, v *T)
 	merge func(acc, other *Acc)
+	// empty makes an accumulator of no records; nil if there is no such thing.
+	empty func(acc *Acc)
+}
+
+// all folds records, and tells whether that is an accumulator.
+func (f *folder[T, Acc]) all(vs []T) (acc Acc, ok bool) {
+	for i := range vs {
+		if i == 0 {
+			f.first(&acc, &vs[i])
+		} else {
+			f.add(&acc, &vs[i])
+		}
+	}
+	if len(vs) == 0 && f.empty != nil {
+		f.empty(&acc)
+		return acc, true
+	}
+	return acc, len(vs) > 0
 }
 
 func aggregatorFolder[In, Acc, Res any](a Aggregator[In, Acc, Res]) folder[In, Acc] {
@@ -76,6 +94,7 @@ func aggregatorFolder[In, Acc, Res any](a Aggregator[In, Acc, Res]) folder[In, A
 		first: func(acc *Acc, v *In) { *acc = a.Add(a.New(), *v) },
 		add:   func(acc *Acc, v *In) { *acc = a.Add(*acc, *v) },
 		merge: func(acc, other *Acc) { *acc = a.Merge(*acc, *other) },
+		empty: func(acc *Acc) { *acc = a.New() },
 	}
 }
 
@@ -147,14 +166,19 @@ func reduceInto[K comparable, T any](g Grouped[K, T], n names, into func(acc, v 
 	k, w := g.group()
 	c, _ := codecOf[T](k.in.env, n.rolling)
 	f := reduceFolder(c, into)
-	result := func(_ *T, acc *T, _ K, _ Span) T { return *acc }
-	if c != nil && !c.Flat() {
-		result = func(_ *T, acc *T, _ K, _ Span) T { return c.Copy(*acc) }
-	}
+	result := reduced[K](c)
 	if w != nil {
 		return windowFold(k, w, n.window, f, result, opts)
 	}
 	return rollingFold(k, n.rolling, f, result, opts)
+}
+
+// reduced is the result of a reduction: the state keeps its own.
+func reduced[K comparable, T any](c codec.Codec[T]) resultFunc[K, T, T, T] {
+	if c != nil && !c.Flat() {
+		return func(_ *T, acc *T, _ K, _ Span) T { return c.Copy(*acc) }
+	}
+	return func(_ *T, acc *T, _ K, _ Span) T { return *acc }
 }
 
 // Aggregate folds the records of a key, or of a key's window.

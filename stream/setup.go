@@ -29,6 +29,11 @@ type Setup[K comparable] struct {
 	err   error
 	// broadcast takes broadcast states; nil for operators without a broadcast input.
 	broadcast *broadcastStates
+	// windows is set for functions of windows, and scope where their states lie;
+	// root is the Setup of which this one is PerWindow.
+	windows *windowSetup
+	scope   *windowScope
+	root    *Setup[K]
 }
 
 // moment is the event time of the record or timer in work, and the first error
@@ -74,7 +79,9 @@ func (s *Setup[K]) Log() *slog.Logger {
 }
 
 func (s *Setup[K]) fail(err error) {
-	if s.b == nil {
+	if s.root != nil {
+		s.root.fail(err)
+	} else if s.b == nil {
 		s.o.env.failf("operator %q: %w", s.o.node.Name, err)
 	} else if s.err == nil {
 		s.err = fmt.Errorf("operator %q: %w", s.b.name, err)
@@ -117,12 +124,16 @@ func (s *Setup[K]) record(name, kind, typ string, schemas ...*codec.Schema) {
 // plan runs a factory at graph time. What it panics with becomes an error of the
 // graph: the program's mistake, with its operator's name.
 func plan[K comparable, F any](o *op, key bool, factory func(*Setup[K]) F) (f F) {
+	return planWith(o, &Setup[K]{o: o, key: key, now: &moment{}}, factory)
+}
+
+func planWith[K comparable, F any](o *op, s *Setup[K], factory func(*Setup[K]) F) (f F) {
 	defer func() {
 		if p := recover(); p != nil {
 			o.env.failf("operator %q: its factory panicked when the graph was built: %v", o.node.Name, p)
 		}
 	}()
-	return factory(&Setup[K]{o: o, key: key, now: &moment{}})
+	return factory(s)
 }
 
 // Value is one value of state for each key. What Get returns belongs to the
@@ -145,7 +156,7 @@ func NewValue[V any, K comparable](s *Setup[K], name string, opts ...StateOption
 	if err != nil {
 		s.fail(err)
 	}
-	return Value[V]{v}
+	return Value[V]{valueIn(s.scope, v)}
 }
 
 // Get returns the value of the current key, and false when there is none.
@@ -188,7 +199,7 @@ func NewList[V any, K comparable](s *Setup[K], name string, opts ...StateOption)
 	if err != nil {
 		s.fail(err)
 	}
-	return List[V]{l}
+	return List[V]{listIn(s.scope, l)}
 }
 
 // Add appends to the list of the current key.
@@ -233,7 +244,7 @@ func NewMap[MK comparable, V any, K comparable](s *Setup[K], name string, opts .
 	if err != nil {
 		s.fail(err)
 	}
-	return MapState[MK, V]{m}
+	return MapState[MK, V]{mapIn(s.scope, m)}
 }
 
 // Get returns the value of k, and false when there is none.

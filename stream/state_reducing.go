@@ -10,7 +10,10 @@ import (
 
 // Reducing keeps one value for each key, into which values are folded as they
 // come: Flink's ReducingState. What Get returns belongs to the state.
-type Reducing[V any] struct{ s *state.Reducing[V] }
+type Reducing[V any] struct {
+	s  *state.Reducing[V]
+	in *windowScope // nil but in functions of windows
+}
 
 // NewReducing declares a reducing state. f folds a value into what is there; it
 // may change its first argument and return it. f is no part of the state: a
@@ -33,22 +36,35 @@ func NewReducing[V any, K comparable](s *Setup[K], name string, f func(a, b V) V
 	if err != nil {
 		s.fail(err)
 	}
-	return Reducing[V]{r}
+	if s.scope != nil && r != nil {
+		s.scope.owns(r.Clear)
+	}
+	return Reducing[V]{r, s.scope}
 }
 
 // Add folds x into the value of the current key; the first one is the value.
-func (r Reducing[V]) Add(x V) { r.s.Add(x) }
+func (r Reducing[V]) Add(x V) {
+	r.in.enter()
+	r.s.Add(x)
+}
 
 // Get returns the value of the current key, and false when nothing was added.
-func (r Reducing[V]) Get() (V, bool) { return r.s.Get() }
+func (r Reducing[V]) Get() (V, bool) {
+	r.in.enter()
+	return r.s.Get()
+}
 
 // Clear removes the value of the current key.
-func (r Reducing[V]) Clear() { r.s.Clear() }
+func (r Reducing[V]) Clear() {
+	r.in.enter()
+	r.s.Clear()
+}
 
 // Aggregating keeps an accumulator for each key, to which records are added as
 // they come: Flink's AggregatingState.
 type Aggregating[In, Acc, Res any] struct {
-	s *state.Aggregating[In, Acc, Res]
+	s  *state.Aggregating[In, Acc, Res]
+	in *windowScope // nil but in functions of windows
 }
 
 // NewAggregating declares an aggregating state. Of the Aggregator only the
@@ -77,16 +93,28 @@ func NewAggregating[In, Acc, Res any, K comparable](s *Setup[K], name string, ag
 	if err != nil {
 		s.fail(err)
 	}
-	return Aggregating[In, Acc, Res]{a}
+	if s.scope != nil && a != nil {
+		s.scope.owns(a.Clear)
+	}
+	return Aggregating[In, Acc, Res]{a, s.scope}
 }
 
 // Add adds a record to the accumulator of the current key.
-func (a Aggregating[In, Acc, Res]) Add(in In) { a.s.Add(in) }
+func (a Aggregating[In, Acc, Res]) Add(in In) {
+	a.in.enter()
+	a.s.Add(in)
+}
 
 // Get returns the result of the accumulator of the current key, and false when
 // nothing was added. The accumulator stays as it is, so that Result must not
 // change it.
-func (a Aggregating[In, Acc, Res]) Get() (Res, bool) { return a.s.Get() }
+func (a Aggregating[In, Acc, Res]) Get() (Res, bool) {
+	a.in.enter()
+	return a.s.Get()
+}
 
 // Clear removes the accumulator of the current key.
-func (a Aggregating[In, Acc, Res]) Clear() { a.s.Clear() }
+func (a Aggregating[In, Acc, Res]) Clear() {
+	a.in.enter()
+	a.s.Clear()
+}

@@ -29,6 +29,7 @@ const (
 	alignedWindows assignerKind = iota // tumbling and sliding
 	sessionWindows
 	globalWindow
+	customWindows
 )
 
 // Assigner cuts a stream into windows.
@@ -37,7 +38,11 @@ type Assigner struct {
 	size, slide, offset int64 // milliseconds
 	gap                 int64
 	proc                bool
-	err                 error
+	merging             bool
+	// of is a dynamicGap or an AssignerSpec, whose title is that of the windows.
+	of    any
+	title string
+	err   error
 }
 
 // Tumbling windows have a fixed size and do not overlap.
@@ -56,7 +61,7 @@ func Sliding(size, slide time.Duration) Assigner {
 
 // Session windows end when no record came for gap.
 func Session(gap time.Duration) Assigner {
-	a := Assigner{kind: sessionWindows, gap: gap.Milliseconds()}
+	a := Assigner{kind: sessionWindows, gap: gap.Milliseconds(), merging: true}
 	if a.gap < 1 {
 		a.err = fmt.Errorf("session gap %s must be 1 ms at least", gap)
 	}
@@ -99,6 +104,10 @@ func (a Assigner) name() string {
 	switch {
 	case a.kind == globalWindow:
 		return "GlobalWindows"
+	case a.kind == customWindows:
+		return a.title
+	case a.kind == sessionWindows && a.of != nil:
+		return "Dynamic" + time + "SessionWindows"
 	case a.kind == sessionWindows:
 		return time + "SessionWindows"
 	case a.size == a.slide:
@@ -115,6 +124,7 @@ type windowing[T any] struct {
 	trigger  *Trigger[T]
 	evictor  *Evictor[T]
 	all      bool // of a stream without keys
+	life     bool // the function must know when a window is forgotten
 }
 
 // Windowed is a keyed stream cut into windows. Its methods return changed copies.
@@ -152,8 +162,8 @@ func (w Windowed[K, T]) LateTo(tag Tag[T]) Windowed[K, T] { w.w.late = &tag; ret
 // Trigger fires windows otherwise than at their end.
 func (w Windowed[K, T]) Trigger(t Trigger[T]) Windowed[K, T] { w.w.trigger = &t; return w }
 
-// Evict drops records of a window before it is evaluated. The window then keeps
-// all its records, not an accumulator.
+// Evict drops records of a window when it is evaluated. The window then keeps all
+// its records, not an accumulator.
 func (w Windowed[K, T]) Evict(e Evictor[T]) Windowed[K, T] { w.w.evictor = &e; return w }
 
 func (w Windowed[K, T]) group() (Keyed[K, T], *windowing[T]) { return w.in, &w.w }
@@ -168,8 +178,10 @@ func (w *windowing[T]) check(o *op) {
 		fail("%w", w.a.err)
 	case w.a.kind == globalWindow && w.trigger == nil:
 		fail("a global window never ends: it needs a trigger")
-	case w.a.kind == sessionWindows && (w.trigger != nil || w.evictor != nil):
-		fail("session windows take no trigger and no evictor")
+	case w.typed() != nil:
+		fail("%w", w.typed())
+	case w.a.merging && w.triggerOf().onMerge == nil:
+		fail("%s merge and cannot be used with %s, which does not say how it merges: use another trigger, or give one of your own OnMerge", w.a.name(), w.triggerOf().name)
 	case w.lateness < 0 || w.lateness > 0 && (w.a.proc || w.a.kind == globalWindow):
 		fail("allowed lateness is for windows of event time, and not negative")
 	}
@@ -188,7 +200,8 @@ type WindowInfo[K comparable] struct {
 }
 
 // Apply calls f with all records of each window, in the order in which they came.
-// The window keeps its records; Aggregate and Reduce keep less.
+// The window keeps its records; Aggregate and Reduce keep less. With an evictor f
+// sees what is left, which may be nothing.
 func Apply[K comparable, T, Res any](w Windowed[K, T], f func(info WindowInfo[K], vs []T, out *Out[Res]) error, opts ...Option) Stream[Res] {
 	return windowList(w.in, &w.w, applied, f, opts)
 }
@@ -203,6 +216,10 @@ type windowOp[K comparable, T any] struct {
 	late    dataflow.Input[T]
 	dropped *metrics.Counter // numLateRecordsDropped; nil without metrics
 	at      int64            // time of the record or timer in work, kept for the global window
+	// ended is told when a window is forgotten, and closing when the task ends; nil
+	// if nobody wants to know.
+	ended   func(w Span) error
+	closing func() error
 }
 
 // tooLate hands a late record on or drops it.

@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"goflink/codec"
 	"goflink/dataflow"
@@ -13,7 +12,7 @@ import (
 // contents is what windows hold, for the current key, by namespace: a window, a
 // pane or a session.
 type contents[T any] interface {
-	open() error
+	open(ctx context.Context) error
 	// add puts a record into the current namespace; created tells that it is
 	// the first one there.
 	add(r *dataflow.Rec[T]) (created bool)
@@ -36,7 +35,7 @@ type foldContents[K comparable, T, Acc, Res any] struct {
 	rec    dataflow.Rec[Res]
 }
 
-func (c *foldContents[K, T, Acc, Res]) open() (err error) {
+func (c *foldContents[K, T, Acc, Res]) open(context.Context) (err error) {
 	c.value, err = state.NewValue(c.o.keyed, state.Desc[Acc]{Name: accState, Codec: c.codec})
 	return err
 }
@@ -59,8 +58,16 @@ func (c *foldContents[K, T, Acc, Res]) has() bool {
 func (c *foldContents[K, T, Acc, Res]) clear() { c.value.Clear() }
 
 func (c *foldContents[K, T, Acc, Res]) fire(s Span, from []state.Namespace) error {
-	var acc Acc
-	have := false
+	acc, have := c.gather(from)
+	if !have {
+		return nil
+	}
+	c.rec.V, c.rec.TS = c.result(nil, &acc, c.o.keyed.Key(), s), c.o.outTime(s)
+	return c.next.Collect(&c.rec)
+}
+
+// gather puts an accumulator together.
+func (c *foldContents[K, T, Acc, Res]) gather(from []state.Namespace) (acc Acc, have bool) {
 	for _, ns := range from {
 		c.o.keyed.SetNamespace(ns)
 		x, ok := c.value.Get()
@@ -74,11 +81,7 @@ func (c *foldContents[K, T, Acc, Res]) fire(s Span, from []state.Namespace) erro
 			acc, have = x, true
 		}
 	}
-	if !have {
-		return nil
-	}
-	c.rec.V, c.rec.TS = c.result(nil, &acc, c.o.keyed.Key(), s), c.o.outTime(s)
-	return c.next.Collect(&c.rec)
+	return acc, have
 }
 
 func (c *foldContents[K, T, Acc, Res]) merge(target state.Namespace, sources []state.Namespace) {
@@ -91,17 +94,12 @@ func (c *foldContents[K, T, Acc, Res]) merge(target state.Namespace, sources []s
 // windowFold builds a window operator that keeps accumulators; with an evictor
 // it keeps records and folds them when the window fires.
 func windowFold[K comparable, T, Acc, Res any](k Keyed[K, T], w *windowing[T], name string, f folder[T, Acc], result resultFunc[K, T, Acc, Res], opts []Option) Stream[Res] {
+	name += ", PassThroughWindowFunction"
 	if w.evictor != nil {
 		return windowList(k, w, name, func(info WindowInfo[K], vs []T, out *Out[Res]) error {
-			var acc Acc
-			for i := range vs {
-				if i == 0 {
-					f.first(&acc, &vs[i])
-				} else {
-					f.add(&acc, &vs[i])
-				}
+			if acc, ok := f.all(vs); ok {
+				out.Emit(result(nil, &acc, info.Key, Span{info.Start, info.End}))
 			}
-			out.Emit(result(nil, &acc, info.Key, Span{info.Start, info.End}))
 			return nil
 		}, opts)
 	}
@@ -129,7 +127,7 @@ type listContents[K comparable, T, Res any] struct {
 	vs    []T
 }
 
-func (c *listContents[K, T, Res]) open() (err error) {
+func (c *listContents[K, T, Res]) open(context.Context) (err error) {
 	c.list, err = state.NewList(c.o.keyed, state.Desc[dataflow.Rec[T]]{Name: accState, Codec: c.codec})
 	return err
 }
@@ -152,21 +150,28 @@ func (c *listContents[K, T, Res]) fire(s Span, from []state.Namespace) error {
 			return true
 		})
 	}
-	if e := c.o.w.evictor; e != nil {
-		kept := e.evict(c.recs)
-		if len(kept) != len(c.recs) {
-			c.list.Set(slices.Clone(kept)) // an evictor's window has one namespace, the current one
-		}
-		c.recs = append(c.recs[:0], kept...)
-	}
 	if len(c.recs) == 0 {
 		return nil
 	}
+	e := c.o.w.evictor // its windows have one namespace
+	if e != nil && e.before != nil {
+		c.evictInto(e.before, s)
+	}
+	err := c.call(s)
+	if err == nil && e != nil && e.after != nil {
+		c.o.keyed.SetNamespace(from[0])
+		c.evictInto(e.after, s)
+	}
+	clear(c.recs)
+	return err
+}
+
+// call calls the function with the records at hand.
+func (c *listContents[K, T, Res]) call(s Span) error {
 	c.vs = c.vs[:0]
 	for i := range c.recs {
 		c.vs = append(c.vs, c.value(c.recs[i].V))
 	}
-	clear(c.recs)
 	c.out.rec.TS = c.o.outTime(s)
 	err := c.f(WindowInfo[K]{Key: c.o.keyed.Key(), Start: s.Start, End: s.End, Watermark: c.o.wm}, c.vs, &c.out)
 	clear(c.vs)
@@ -200,7 +205,7 @@ func windowList[K comparable, T, Res any](k Keyed[K, T], w *windowing[T], name s
 	return streamOf[Res](o)
 }
 
-func newListContents[K comparable, T, Res any](x *windowOp[K, T], c codec.Codec[dataflow.Rec[T]], f func(info WindowInfo[K], vs []T, out *Out[Res]) error) (contents[T], error) {
+func newListContents[K comparable, T, Res any](x *windowOp[K, T], c codec.Codec[dataflow.Rec[T]], f func(info WindowInfo[K], vs []T, out *Out[Res]) error) (*listContents[K, T, Res], error) {
 	out, err := mainOutput[Res](&x.base)
 	l := &listContents[K, T, Res]{o: x, codec: c, f: f, out: Out[Res]{next: out}}
 	if !c.Flat() {
@@ -226,15 +231,15 @@ func (w *windowing[T]) declare(o *op, function string) {
 		o.single()
 	}
 	if o.node.Description == "" && !o.named {
-		if function != applied && function != coGrouped {
-			function += ", PassThroughWindowFunction"
-		}
 		o.node.Description = "Window(" + w.describe() + ", " + function + ")"
 	}
 	o.node.States = append(o.node.States, timersOf())
 	switch {
-	case w.trigger != nil || w.evictor != nil:
+	case w.asks():
 		declareTrigger[T](o)
+		if w.a.merging {
+			declareOwn[[]liveWindow](o, mergingState, "windows")
+		}
 	case w.a.kind == sessionWindows:
 		declareSessions(o)
 	}
@@ -254,18 +259,13 @@ func (w *windowing[T]) describe() string {
 		}
 		text += ")"
 	case sessionWindows:
-		text += fmt.Sprintf("(%d)", w.a.gap)
+		if w.a.of == nil {
+			text += fmt.Sprintf("(%d)", w.a.gap)
+		}
 	case globalWindow:
 		text += "(trigger=NeverTrigger)"
 	}
-	switch {
-	case w.trigger != nil:
-		text += ", " + w.trigger.name
-	case w.a.proc:
-		text += ", ProcessingTimeTrigger"
-	default:
-		text += ", EventTimeTrigger"
-	}
+	text += ", " + w.triggerOf().name
 	if w.evictor != nil {
 		text += ", " + w.evictor.name
 	}
@@ -309,11 +309,14 @@ func newWindow[K comparable, T any](t *task, k Keyed[K, T], w *windowing[T], mak
 // returns it with its common part.
 func newWindowOperator[K comparable, T any](x windowOp[K, T]) (windowOperator[T], *windowOp[K, T]) {
 	switch {
-	case x.w.trigger != nil || x.w.evictor != nil:
-		o := &triggerOp[K, T]{windowOp: x}
+	case x.w.asks() && x.w.a.merging:
+		o := &mergingOp[K, T]{triggered: triggered[K, T]{windowOp: x}}
+		return o, &o.windowOp
+	case x.w.asks():
+		o := &triggerOp[K, T]{triggered: triggered[K, T]{windowOp: x}}
 		return o, &o.windowOp
 	case x.w.a.kind == sessionWindows:
-		o := &sessionOp[K, T]{windowOp: x}
+		o := &sessionOp[K, T]{windowOp: x, gap: x.w.gapOf()}
 		return o, &o.windowOp
 	case x.w.a.slide < x.w.a.size:
 		o := &slidingOp[K, T]{windowOp: x, slice: gcd(x.w.a.size, x.w.a.slide)}
@@ -340,8 +343,20 @@ func (o *windowOp[K, T]) open(ctx context.Context, onTimer func(ts int64) error)
 	}
 	o.onEvent = onTimer
 	o.onProc = func(ts int64) error { return onTimer(ts - 1) } // see timerAt
-	if err := o.records.open(); err != nil {
+	if err := o.records.open(ctx); err != nil {
 		return o.stateError(err)
 	}
 	return nil
+}
+
+// Close closes the windows' function and the state.
+func (o *windowOp[K, T]) Close() error {
+	var err error
+	if o.closing != nil {
+		err = o.closing()
+	}
+	if serr := o.keyedBase.Close(); err == nil {
+		err = serr
+	}
+	return err
 }

@@ -28,6 +28,7 @@ func declareSessions(o *op) {
 type sessionOp[K comparable, T any] struct {
 	windowOp[K, T]
 	live    state.Value[sessions] // of a key, in the zero namespace
+	gap     dynamicGap[T]         // nil: one for all
 	list    []session
 	sources []state.Namespace
 	one     [1]state.Namespace
@@ -54,7 +55,13 @@ func (o *sessionOp[K, T]) Collect(r *dataflow.Rec[T]) error {
 	if err != nil {
 		return err
 	}
-	span := Span{ts, addClamped(ts, o.w.a.gap)}
+	gap := o.w.a.gap
+	if o.gap != nil {
+		if gap, err = o.gap.of(r.V); err != nil {
+			return o.fail(err)
+		}
+	}
+	span := Span{ts, addClamped(ts, gap)}
 	now := o.clock()
 	o.keyed.SetKey(o.key(r.V))
 	o.keyed.SetNamespace(state.Namespace{})
