@@ -220,28 +220,28 @@ var mutants = []mutant{
 		{"\tif len(o.sources) > 0 {",
 			"\tif len(o.sources) > 0 && !PLANTED {"},
 	}},
-	{"the count evictor off by one", "stream/trigger.go", []edit{
+	{"the count evictor off by one", "stream/evictor.go", []edit{
 		{"\t\treturn recs[max(0, len(recs)-int(n)):]",
 			`		if PLANTED {
 			return recs[max(0, len(recs)-int(n)-1):]
 		}
 		return recs[max(0, len(recs)-int(n)):]`},
 	}},
-	{"the time evictor off by one", "stream/trigger.go", []edit{
-		{"recs[i].TS > newest-ms {",
-			"recs[i].TS > newest-ms || PLANTED && recs[i].TS == newest-ms {"},
+	{"the time evictor off by one", "stream/evictor.go", []edit{
+		{"r.TS > newest-ms {",
+			"r.TS > newest-ms || PLANTED && r.TS == newest-ms {"},
 	}},
-	{"a trigger forgets its state", "stream/trigger.go", []edit{
-		{`	o.state.Set(o.cur)
+	{"a trigger forgets its state", "stream/window_triggered.go", []edit{
+		{`		o.state.Set(o.cur)
 `,
-			`	if !PLANTED {
-		o.state.Set(o.cur)
-	}
+			`		if !PLANTED {
+			o.state.Set(o.cur)
+		}
 `},
 	}},
-	{"purging does not", "stream/trigger.go", []edit{
-		{"\tif action == Purge || action == FireAndPurge {",
-			"\tif (action == Purge || action == FireAndPurge) && !PLANTED {"},
+	{"purging does not", "stream/window_triggered.go", []edit{
+		{"\tif a.purges() {",
+			"\tif a.purges() && !PLANTED {"},
 	}},
 	{"a late record gets lost beside its side output", "stream/window.go", []edit{
 		{`	if o.late != nil {
