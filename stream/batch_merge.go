@@ -114,14 +114,14 @@ func (r *runReader) load() error {
 	return nil
 }
 
-// merge gives out the entries of several runs, in order; it is a heap of them.
-type merge struct {
+// runMerge gives out the entries of several runs, in order; it is a heap of them.
+type runMerge struct {
 	runs  []*runReader
 	began bool
 }
 
-func newMerge(file *os.File, runs []run) (*merge, error) {
-	m := &merge{}
+func newRunMerge(file *os.File, runs []run) (*runMerge, error) {
+	m := &runMerge{}
 	for i, r := range runs {
 		x := &runReader{file: file, at: r.from, to: r.to, order: i}
 		err := x.advance()
@@ -138,7 +138,7 @@ func newMerge(file *os.File, runs []run) (*merge, error) {
 }
 
 // take is the next entry, which is runs[0]'s until the next call, or io.EOF.
-func (m *merge) take() (*sortEntry, error) {
+func (m *runMerge) take() (*sortEntry, error) {
 	if m.began && len(m.runs) > 0 {
 		switch err := m.runs[0].advance(); {
 		case errors.Is(err, io.EOF):
@@ -157,11 +157,11 @@ func (m *merge) take() (*sortEntry, error) {
 }
 
 // Len is for package heap, as are the next ones.
-func (m *merge) Len() int      { return len(m.runs) }
-func (m *merge) Swap(i, j int) { m.runs[i], m.runs[j] = m.runs[j], m.runs[i] }
+func (m *runMerge) Len() int      { return len(m.runs) }
+func (m *runMerge) Swap(i, j int) { m.runs[i], m.runs[j] = m.runs[j], m.runs[i] }
 
 // Less compares keys, then times, then when they came.
-func (m *merge) Less(i, j int) bool {
+func (m *runMerge) Less(i, j int) bool {
 	a, b := m.runs[i], m.runs[j]
 	if c := bytes.Compare(a.entry.key, b.entry.key); c != 0 {
 		return c < 0
@@ -173,10 +173,10 @@ func (m *merge) Less(i, j int) bool {
 }
 
 // Push is not used: runs only end.
-func (m *merge) Push(any) {}
+func (m *runMerge) Push(any) {}
 
 // Pop takes the last one out.
-func (m *merge) Pop() any {
+func (m *runMerge) Pop() any {
 	last := m.runs[len(m.runs)-1]
 	m.runs = m.runs[:len(m.runs)-1]
 	return last

@@ -251,7 +251,7 @@ func (s *runSort) sorted() error {
 			return err
 		}
 	}
-	m, err := newMerge(s.file, s.runs)
+	m, err := newRunMerge(s.file, s.runs)
 	if err != nil {
 		return err
 	}
@@ -288,7 +288,7 @@ func (s *runSort) pass(fan int) error {
 		return err
 	}
 	for part := range slices.Chunk(runs, fan) {
-		m, err := newMerge(old, part)
+		m, err := newRunMerge(old, part)
 		if err != nil {
 			return err
 		}
