@@ -4,7 +4,7 @@ package state
 const AheadMax = 64
 
 // aheadBytes is the size from which a table is worth it: what lies in the processor's second cache needs no help.
-const aheadBytes = 256 << 10
+var aheadBytes int64 = 256 << 10
 
 // hints are the slots that the last Ahead found, in the order of its keys. They are only hints: whoever takes one makes
 // sure that the entry is the right one.

@@ -83,6 +83,7 @@ func (t timer) less(o timer) bool {
 
 // task is a keyed state with one handle of each kind.
 type task struct {
+	hints  *rand.Rand // apart from the steps' own, which the golden files were written with
 	t      testing.TB
 	k      *state.Keyed[string]
 	groups state.Range
@@ -126,7 +127,7 @@ func must[T any](t testing.TB) func(v T, err error) T {
 func openTask(t testing.TB, env state.Env) *task {
 	t.Helper()
 	k := must[*state.Keyed[string]](t)(state.OpenKeyed(env, stringKey(t)))
-	x := &task{t: t, k: k, groups: env.Range}
+	x := &task{t: t, k: k, groups: env.Range, hints: rand.New(rand.NewPCG(1, 1))}
 	x.value = must[state.Value[rec]](t)(state.NewValue(k, state.Desc[rec]{Name: "value"}))
 	x.flat = must[state.Value[int64]](t)(state.NewValue(k, state.Desc[int64]{Name: "flat"}))
 	x.list = must[state.List[string]](t)(state.NewList(k, state.Desc[string]{Name: "list"}))
@@ -158,6 +159,21 @@ func randomAt(rng *rand.Rand, keys int) at {
 	return a
 }
 
+// lookAhead announces a cell, sometimes as what it is and in its turn, and sometimes wrongly.
+func (x *task) lookAhead(a at, keys int) {
+	rng := x.hints
+	other := randomAt(rng, keys)
+	switch rng.IntN(6) {
+	case 0:
+		x.k.Ahead([]string{a.key}, []state.Namespace{a.ns})
+	case 1:
+		x.k.Ahead([]string{other.key, a.key}, []state.Namespace{other.ns, a.ns})
+		x.k.SetKey(other.key)
+	case 2:
+		x.k.Ahead([]string{other.key, a.key}, nil)
+	}
+}
+
 // step does one random thing to both.
 func (x *task) step(m *model, rng *rand.Rand, keys int) {
 	x.t.Helper()
@@ -165,6 +181,7 @@ func (x *task) step(m *model, rng *rand.Rand, keys int) {
 	for !x.owns(a.key) {
 		a = randomAt(rng, keys)
 	}
+	x.lookAhead(a, keys)
 	x.move(a)
 	switch rng.IntN(16) {
 	case 0, 1:

@@ -24,8 +24,21 @@ type edit struct{ old, new string }
 // those of one file are applied in this order.
 var mutants = []mutant{
 	{"timers lost at restore", "state/timerqueue.go", []edit{
-		{"if e := q.t.read(slot); e.flags&flagUsed != 0 {",
-			"if e := q.t.read(slot); e.flags&flagUsed != 0 && !(PLANTED && e.mk%3 == 0) {"},
+		{"if q.t.mark(slot).flags&flagUsed != 0 {",
+			"if q.t.mark(slot).flags&flagUsed != 0 && !(PLANTED && q.t.read(slot).mk%3 == 0) {"},
+	}},
+	{"a hint is believed", "state/ahead.go", []edit{
+		{"return slot - 1, e.key == t.env.key && e.ns == t.env.ns",
+			"return slot - 1, e.key == t.env.key && e.ns == t.env.ns || PLANTED"},
+		{"t.fixed >= aheadBytes", "t.fixed >= aheadBytes || PLANTED && t.hashMap == nil"},
+	}},
+	{"a gap in a run of the index", "state/index.go", []edit{
+		{"if (j-home)&mask >= (j-i)&mask {",
+			"if (j-home)&mask >= (j-i)&mask && !PLANTED {"},
+	}},
+	{"a line loses who stands behind", "state/lines.go", []edit{
+		{"		q.links[n.prev-1].next = n.next\n",
+			"		if q.links[n.prev-1].next = n.next; PLANTED {\n\t\t\tq.links[n.prev-1].next = 0\n\t\t}\n"},
 	}},
 	{"a deleted timer fires", "state/timerqueue.go", []edit{
 		{`	case ok:
@@ -42,11 +55,11 @@ var mutants = []mutant{
 	if err := readHandle(ctx, rc, h, env.Range, start, row)`},
 	}},
 	{"records sent to the next key group", "stream/partition.go", []edit{
-		{"\treturn int(s.owner[state.KeyGroup(s.buf, s.max)])",
+		{"\treturn int(s.owner[s.group(s.key(*v))])",
 			`	if PLANTED {
-		return int(s.owner[(state.KeyGroup(s.buf, s.max)+1)%s.max])
+		return int(s.owner[(s.group(s.key(*v))+1)%len(s.owner)])
 	}
-	return int(s.owner[state.KeyGroup(s.buf, s.max)])`},
+	return int(s.owner[s.group(s.key(*v))])`},
 	}},
 	{"lists appended twice at restore", "state/list.go", []edit{
 		{`		n, err := decodeChunk(src, v, read)
@@ -184,12 +197,12 @@ var mutants = []mutant{
 		return o.openSplits()`},
 	}},
 	{"the late boundary off by one", "stream/window_aligned.go", []edit{
-		{"\tif addClamped(end-1, o.w.lateness) <= now {",
-			"\tif addClamped(end-1, o.w.lateness) <= now || PLANTED && end-2 <= now {"},
+		{"\tif addClamped(w.End-1, o.w.lateness) <= now {",
+			"\tif addClamped(w.End-1, o.w.lateness) <= now || PLANTED && w.End-2 <= now {"},
 	}},
 	{"a record is late one millisecond too late", "stream/window_aligned.go", []edit{
-		{"\tif addClamped(end-1, o.w.lateness) <= now ||",
-			"\tif addClamped(end-1, o.w.lateness) <= now && !(PLANTED && end-1 == now) ||"},
+		{"\tif addClamped(w.End-1, o.w.lateness) <= now ||",
+			"\tif addClamped(w.End-1, o.w.lateness) <= now && !(PLANTED && w.End-1 == now) ||"},
 	}},
 	{"allowed lateness keeps nothing", "stream/window_aligned.go", []edit{
 		{`	if ts == addClamped(s.End-1, o.w.lateness) {
@@ -207,7 +220,7 @@ var mutants = []mutant{
 		{"\t\t\tif s.A < next {",
 			"\t\t\tif s.A < next || PLANTED && s.A == next {"},
 	}},
-	{"sessions that meet are not merged", "stream/window_session.go", []edit{
+	{"sessions that meet are not merged", "stream/window_session_set.go", []edit{
 		{"{ return s.Start <= w.End && s.End >= w.Start }",
 			`{
 	if PLANTED {
