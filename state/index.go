@@ -127,18 +127,6 @@ func (x *index) double() {
 	x.shift--
 }
 
-// bytes is the memory of the index, without small change.
-func (x *index) bytes() (total int64) {
-	var last *shard
-	for _, s := range x.shards {
-		if s != last {
-			total += int64(8 * len(s.buckets))
-		}
-		last = s
-	}
-	return total
-}
-
 // mix spreads the bits of x over all of the result.
 func mix(x uint64) uint64 {
 	hi, lo := bits.Mul64(x^hashSeed, 0x9E3779B97F4A7C15)
