@@ -36,10 +36,6 @@ var mutants = []mutant{
 		{"if (j-home)&mask >= (j-i)&mask {",
 			"if (j-home)&mask >= (j-i)&mask && !PLANTED {"},
 	}},
-	{"a line loses who stands behind", "state/lines.go", []edit{
-		{"		q.links[n.prev-1].next = n.next\n",
-			"		if q.links[n.prev-1].next = n.next; PLANTED {\n\t\t\tq.links[n.prev-1].next = 0\n\t\t}\n"},
-	}},
 	{"a deleted timer fires", "state/timerqueue.go", []edit{
 		{`	case ok:
 		q.discard(slot)`,
