@@ -188,13 +188,21 @@ func (s *runSort) spill() error {
 			return err
 		}
 	}
+	if err := s.endRun(w); err != nil {
+		return err
+	}
+	s.forget()
+	return nil
+}
+
+// endRun ends the run that w has written.
+func (s *runSort) endRun(w *blockWriter) error {
 	if err := w.flush(); err != nil {
 		return err
 	}
 	s.runs = append(s.runs, run{s.at, w.at})
 	s.spilled += w.at - s.at
 	s.at = w.at
-	s.forget()
 	return nil
 }
 
@@ -308,12 +316,9 @@ func (s *runSort) pass(fan int) error {
 				return err
 			}
 		}
-		if err := w.flush(); err != nil {
+		if err := s.endRun(w); err != nil {
 			return err
 		}
-		s.runs = append(s.runs, run{s.at, w.at})
-		s.spilled += w.at - s.at
-		s.at = w.at
 	}
 	return nil
 }

@@ -270,20 +270,6 @@ func scriptEvictor(t *testing.T, d *datadriven.TestData) (e Evictor[token], ok b
 	return e, true
 }
 
-func boundsOf(start, end int64) string {
-	if (Span{start, end}) == globalSpan {
-		return "global"
-	}
-	return fmt.Sprintf("[%d,%d)", start, end)
-}
-
-func values(vs []token) (ns []int64) {
-	for _, v := range vs {
-		ns = append(ns, v.N)
-	}
-	return ns
-}
-
 type tokenSum struct{}
 
 func (tokenSum) New() int64                   { return 0 }
@@ -298,12 +284,12 @@ func scriptFunction(t *testing.T, d *datadriven.TestData, w Windowed[string, tok
 	switch {
 	case d.HasArg("sum"):
 		return AggregateApply(w, tokenSum{}, func(i WindowInfo[string], n int64, out *Out[string]) error {
-			out.Emit(fmt.Sprintf("%s %s %d", i.Key, boundsOf(i.Start, i.End), n))
+			out.Emit(fmt.Sprintf("%s %s %d", i.Key, spanText(i.Start, i.End), n))
 			return nil
 		})
 	case !d.HasArg("run"):
 		return Apply(w, func(i WindowInfo[string], vs []token, out *Out[string]) error {
-			out.Emit(fmt.Sprintf("%s %s %v", i.Key, boundsOf(i.Start, i.End), values(vs)))
+			out.Emit(fmt.Sprintf("%s %s %v", i.Key, spanText(i.Start, i.End), numbers(vs)))
 			return nil
 		})
 	case run == "sum":
@@ -344,7 +330,7 @@ func (f *firings[V]) OnWindow(ctx *WindowCtx[string], v V, out *Out[string]) err
 	key := f.key.Or(0) + 1
 	f.seen.Add(ctx.Start)
 	f.all.Add(1)
-	text := fmt.Sprintf("%s %s %v key=%d", ctx.Key, boundsOf(ctx.Start, ctx.End), v, key)
+	text := fmt.Sprintf("%s %s %v key=%d", ctx.Key, spanText(ctx.Start, ctx.End), v, key)
 	if f.per { // interleaved with the key's, on purpose
 		n, _ := f.window.Ptr()
 		*n++
@@ -363,7 +349,7 @@ func (f *firings[V]) OnWindow(ctx *WindowCtx[string], v V, out *Out[string]) err
 }
 
 func (f *firings[V]) OnClear(ctx *WindowCtx[string]) error {
-	text := fmt.Sprintf("forgets %s %s", ctx.Key, boundsOf(ctx.Start, ctx.End))
+	text := fmt.Sprintf("forgets %s %s", ctx.Key, spanText(ctx.Start, ctx.End))
 	if f.per {
 		text += fmt.Sprintf(" window=%d starts=%d", f.window.Or(0), f.starts.Len())
 	}

@@ -7,10 +7,12 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+
+	"goflink/internal/seeds"
 )
 
 var (
-	seedsFlag = flag.String("law.seeds", "0..39", "the seeds to run, FIRST..LAST")
+	seedRange = seeds.Flag("law.seeds", "0..39", "TestSeeds")
 	fastFlag  = flag.Bool("law.failfast", false, "end at the first seed that fails, without shrinking it")
 )
 
@@ -19,14 +21,10 @@ const enoughSeeds = 500
 
 // TestSeeds runs the law for a range of seeds.
 func TestSeeds(t *testing.T) {
-	var first, last uint64
-	if _, err := fmt.Sscanf(*seedsFlag, "%d..%d", &first, &last); err != nil {
-		t.Fatalf("-law.seeds %q is not FIRST..LAST: %v", *seedsFlag, err)
-	}
 	var c coverage
 	var stop atomic.Bool
 	t.Run("seed", func(t *testing.T) {
-		for seed := first; seed <= last; seed++ {
+		for seed := seedRange.First; seed <= seedRange.Last; seed++ {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				if !stop.Load() && !holds(t, seed, &c) {
@@ -36,7 +34,7 @@ func TestSeeds(t *testing.T) {
 		}
 	})
 	text, gaps := c.table()
-	if last-first+1 >= enoughSeeds && !t.Failed() {
+	if seedRange.Len() >= enoughSeeds && !t.Failed() {
 		t.Logf("how often each part of a graph went through what:\n%s", text)
 		for _, g := range gaps {
 			t.Errorf("no seed covers %s", g)

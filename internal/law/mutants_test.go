@@ -80,7 +80,7 @@ var (
 
 // hunt tells at which seed the bug was found, and how it showed.
 func (m mutant) hunt(binary string) (string, bool) {
-	out, err := hunt(binary, m.name, *seedsFlag)
+	out, err := hunt(binary, m.name, seedRange.String())
 	if err == nil {
 		return "not found", false
 	}

@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	goflag "flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -9,22 +8,19 @@ import (
 	"testing"
 	"time"
 
+	"goflink/internal/seeds"
 	"goflink/taskmanager/exchange/faultconn"
 )
 
-var faultSeeds = goflag.String("faults.seeds", "0..59", "the seeds of TestMeshFaults, FIRST..LAST")
+var faultSeeds = seeds.Flag("faults.seeds", "0..59", "TestMeshFaults")
 
 // TestMeshFaults runs senders and receivers on two or three workers whose
 // connections fail. Each receiver gets, on every channel and in order, a beginning
 // of what was sent, and then either the end or an error; nothing hangs, and all
 // network memory is given back.
 func TestMeshFaults(t *testing.T) {
-	var first, last uint64
-	if _, err := fmt.Sscanf(*faultSeeds, "%d..%d", &first, &last); err != nil {
-		t.Fatalf("-faults.seeds %q is not FIRST..LAST: %v", *faultSeeds, err)
-	}
 	var failed, whole atomic.Int64
-	for seed := first; seed <= last; seed++ {
+	for seed := faultSeeds.First; seed <= faultSeeds.Last; seed++ {
 		m := newFaultyMesh(t, seed)
 		m.run()
 		failed.Add(int64(m.faults.Failed()))
@@ -34,7 +30,7 @@ func TestMeshFaults(t *testing.T) {
 		}
 	}
 	t.Logf("%d connections failed, %d receivers came to the end", failed.Load(), whole.Load())
-	if last-first >= 50 && (failed.Load() == 0 || whole.Load() == 0) {
+	if faultSeeds.Len() > 50 && (failed.Load() == 0 || whole.Load() == 0) {
 		t.Error("nothing failed, or everything")
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"goflink/control"
-	"goflink/dataflow"
 	"goflink/taskmanager/tmtest"
 )
 
@@ -43,15 +42,7 @@ func TestClock(t *testing.T) {
 // though nothing moves.
 func TestRatios(t *testing.T) {
 	job := &tmtest.Job{Sources: 2, Counters: 1, Sinks: 1, Keys: 31}
-	stuck := make(chan struct{}, 1)
-	job.OnCount = func(env *dataflow.Env, v int64) error {
-		if v < 1000 {
-			return nil
-		}
-		stuck <- struct{}{}
-		<-env.Ctx.Done()
-		return env.Ctx.Err()
-	}
+	stuck := stickIn(job)
 	r := newRig(t, job)
 	workers := r.start("a", "b")
 	d := r.Deploy(job.JobGraph(), workers, 0, nil)

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -12,12 +11,13 @@ import (
 	"goflink/control"
 	"goflink/dataflow"
 	"goflink/graph"
+	"goflink/internal/seeds"
 	"goflink/taskmanager/exchange/faultconn"
 	"goflink/taskmanager/tmtest"
 )
 
 // faultSeeds are a few dozen with the other tests; make faults runs a thousand.
-var faultSeeds = flag.String("faults.seeds", "0..29", "the seeds of TestConnectionFaults, FIRST..LAST")
+var faultSeeds = seeds.Flag("faults.seeds", "0..29", "TestConnectionFaults")
 
 // TestConnectionFaults runs jobs over connections that fail, with commands that
 // come late and twice: for each seed the job is restored from its last checkpoint
@@ -25,13 +25,9 @@ var faultSeeds = flag.String("faults.seeds", "0..29", "the seeds of TestConnecti
 // counted once. What hangs fails by the patience of the scripted JobManager, and
 // TestMain finds goroutines that are left.
 func TestConnectionFaults(t *testing.T) {
-	var first, last uint64
-	if _, err := fmt.Sscanf(*faultSeeds, "%d..%d", &first, &last); err != nil {
-		t.Fatalf("-faults.seeds %q is not FIRST..LAST: %v", *faultSeeds, err)
-	}
 	var failed, attempts, twice atomic.Int64
 	t.Run("seed", func(t *testing.T) {
-		for seed := first; seed <= last; seed++ {
+		for seed := faultSeeds.First; seed <= faultSeeds.Last; seed++ {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				f := newFaults(t, seed)
@@ -43,7 +39,7 @@ func TestConnectionFaults(t *testing.T) {
 		}
 	})
 	t.Logf("%d connections failed in %d attempts, %d commands came twice", failed.Load(), attempts.Load(), twice.Load())
-	if last-first >= 20 && (failed.Load() == 0 || twice.Load() == 0) {
+	if faultSeeds.Len() > 20 && (failed.Load() == 0 || twice.Load() == 0) {
 		t.Error("nothing was disturbed")
 	}
 }

@@ -47,10 +47,8 @@ func (r *rig) commit(d *tmtest.Deployment) {
 	d.WaitAll("FINISHED")
 }
 
-// TestStages runs a job in two stages: the sources finish by themselves; what they
-// wrote on two workers is read by counters on one of them, and, after these are
-// cancelled, again by others. It goes when it is released, and with the workers.
-func TestStages(t *testing.T) {
+// firstStage runs the sources of a job in two stages to their end, on two workers.
+func firstStage(t *testing.T) (*rig, staged, []*tmtest.Worker, *tmtest.Deployment) {
 	job := staged{&tmtest.Job{Sources: 2, Counters: 2, Sinks: 1, Records: 20_000, Keys: 53}}
 	r := newRig(t, job.Job)
 	r.program = job
@@ -58,6 +56,14 @@ func TestStages(t *testing.T) {
 	sources := r.DeployRegion(0, job.first(), workers, 0, nil)
 	sources.Start()
 	sources.WaitAll("FINISHED")
+	return r, job, workers, sources
+}
+
+// TestStages runs a job in two stages: the sources finish by themselves; what they
+// wrote on two workers is read by counters on one of them, and, after these are
+// cancelled, again by others. It goes when it is released, and with the workers.
+func TestStages(t *testing.T) {
+	r, job, workers, sources := firstStage(t)
 	cancel := &control.WorkerCommand{Command: &control.WorkerCommand_Cancel{Cancel: &control.CancelTasks{Region: 0, Attempt: 0, Reason: "the region has finished"}}}
 	sources.All(cancel)
 	if n := len(r.partitions()); n != 2 {
@@ -85,13 +91,7 @@ func TestStages(t *testing.T) {
 // TestPartitionLost: a partition that is damaged, or not there, is reported with
 // who wrote it.
 func TestPartitionLost(t *testing.T) {
-	job := staged{&tmtest.Job{Sources: 2, Counters: 2, Sinks: 1, Records: 20_000, Keys: 53}}
-	r := newRig(t, job.Job)
-	r.program = job
-	workers := r.start("a", "b")
-	sources := r.DeployRegion(0, job.first(), workers, 0, nil)
-	sources.Start()
-	sources.WaitAll("FINISHED")
+	r, job, workers, sources := firstStage(t)
 	damaged := ""
 	for _, p := range r.partitions() {
 		if strings.HasSuffix(p, "subtask-1") {

@@ -263,12 +263,10 @@ func TestUserErrors(t *testing.T) {
 	}
 }
 
-// TestCancelWhileBlocked cancels while a counter is stuck in the middle of a
-// record and everything before it is blocked; first politely, then with the
-// watchdog.
-func TestCancelWhileBlocked(t *testing.T) {
+// stickIn makes the counters of a job stand still in the middle of a record, until
+// they are cancelled, and returns what tells that one does.
+func stickIn(job *tmtest.Job) <-chan struct{} {
 	entered := make(chan struct{}, 10)
-	job := &tmtest.Job{Sources: 2, Counters: 1, Sinks: 1, Keys: 31}
 	job.OnCount = func(env *dataflow.Env, v int64) error {
 		if v < 1000 {
 			return nil
@@ -277,6 +275,15 @@ func TestCancelWhileBlocked(t *testing.T) {
 		<-env.Ctx.Done()
 		return env.Ctx.Err()
 	}
+	return entered
+}
+
+// TestCancelWhileBlocked cancels while a counter is stuck in the middle of a
+// record and everything before it is blocked; first politely, then with the
+// watchdog.
+func TestCancelWhileBlocked(t *testing.T) {
+	job := &tmtest.Job{Sources: 2, Counters: 1, Sinks: 1, Keys: 31}
+	entered := stickIn(job)
 	r := newRig(t, job)
 	workers := r.start("a", "b")
 	d := r.Deploy(job.JobGraph(), workers, 0, nil)
