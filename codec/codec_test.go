@@ -13,6 +13,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"goflink/internal/seeds"
 )
 
 type event struct {
@@ -332,8 +334,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 func TestDecodeGarbage(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	c, v := mustFor[everything](t), full()
 	good := c.Append(nil, &v)

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"goflink/internal/seeds"
 )
 
 type compound struct {
@@ -82,8 +84,7 @@ func TestKeyEqualIsEqual(t *testing.T) {
 }
 
 func TestKeyOrderRandom(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	type key struct {
 		S string

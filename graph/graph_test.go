@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+
+	"goflink/internal/seeds"
 )
 
 // read makes inputs from nodes, partitioned as the graph sees fit.
@@ -327,8 +329,7 @@ func TestInfoJSON(t *testing.T) {
 
 // TestRandomGraphs builds random graphs twice and validates them.
 func TestRandomGraphs(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	for i := range 200 {
 		make := func() *StreamGraph { return randomGraph(rand.New(rand.NewPCG(seed, uint64(i)))) }
 		a, b := build(t, make()), build(t, make())

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"goflink/internal/seeds"
 	"goflink/state"
 )
 
@@ -36,8 +37,7 @@ func env(t testing.TB, backend int, r state.Range) state.Env {
 
 // seeded returns a generator and prints its seed.
 func seeded(t testing.TB) *rand.Rand {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	return rand.New(rand.NewPCG(seed, 1))
 }
 

@@ -1,10 +1,10 @@
 package stream_test
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 
+	"goflink/internal/seeds"
 	"goflink/stream"
 	"goflink/stream/streamtest"
 )
@@ -12,8 +12,7 @@ import (
 // TestAlignment runs a fast and a slow source: in event time the fast one is never
 // further ahead than the drift and what it reads in an interval.
 func TestAlignment(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	for _, tc := range []struct {
 		group   string
 		maxLead int64

@@ -15,6 +15,7 @@ import (
 	"goflink/hdfsstore"
 	"goflink/hdfsstore/faultfs"
 	"goflink/hdfsstore/memfs"
+	"goflink/internal/seeds"
 	"goflink/stream"
 	"goflink/stream/streamtest"
 )
@@ -33,8 +34,7 @@ func (o oneFS) For(uri string) (hdfsstore.FS, string, error) {
 // TestTextLines cuts a file with all kinds of lines into splits of every size and
 // compares with strings.Split.
 func TestTextLines(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	var want []string
 	var text strings.Builder
@@ -341,8 +341,7 @@ func content(t *testing.T, f hdfsstore.FS, path string) string {
 // TestFileSinkFaults runs with random write errors until the job gets through:
 // every line is there once.
 func TestFileSinkFaults(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	mem := memfs.New()
 	f := faultfs.New(mem, seed)

@@ -9,14 +9,14 @@ import (
 
 	"goflink/codec"
 	"goflink/dataflow"
+	"goflink/internal/seeds"
 )
 
 // TestInflight stops the processing of batches and buffers at random rows,
 // encodes what is left and lets another input go on with it: it sees exactly the
 // rest, watermarks and idleness at their places.
 func TestInflight(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	c := mustCodec[string](t)
 	for round := range 300 {

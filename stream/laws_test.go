@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"goflink/internal/seeds"
 	"goflink/state"
 	_ "goflink/state/pebblestate"
 	"goflink/stream"
@@ -233,8 +234,7 @@ func input(r *rand.Rand, n, disorder int) []event {
 // in BATCH, where each key is worked through by itself.
 // What the files hold at the end is always what plain Go computes.
 func TestLaws(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	for i, l := range laws() {
 		r := rand.New(rand.NewPCG(seed, uint64(i)))
 		evs := input(r, 400, l.disorder)

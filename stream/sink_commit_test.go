@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"goflink/internal/seeds"
 	"goflink/stream"
 	"goflink/stream/streamtest"
 )
@@ -148,8 +149,7 @@ func ledgerJob(t *testing.T, l *ledger, global bool, p int, total *int64) *strea
 // tried again, without checkpoints, and with kills and restores at another
 // parallelism.
 func TestCommittingSinkLaw(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	for _, global := range []bool{false, true} {
 		for p := 1; p <= 3; p++ {

@@ -13,6 +13,7 @@ import (
 	"goflink/hdfsstore"
 	"goflink/hdfsstore/faultfs"
 	"goflink/hdfsstore/memfs"
+	"goflink/internal/seeds"
 	"goflink/stream"
 	"goflink/stream/streamtest"
 )
@@ -72,8 +73,7 @@ func checkBuckets(t *testing.T, f hdfsstore.FS, n int) (files int) {
 // system fails in all ways, and restored at another parallelism: nothing is lost
 // or doubled.
 func TestFileSinkBuckets(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	for name, compact := range map[string]stream.Compaction{"plain": {}, "each": {Checkpoints: 1}, "second": {Checkpoints: 2, Files: 20}, "size": {Size: 30_000}} {
 		t.Run(name, func(t *testing.T) {

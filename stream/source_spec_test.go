@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"goflink/dataflow"
+	"goflink/internal/seeds"
 	"goflink/stream"
 	"goflink/stream/streamtest"
 )
@@ -180,8 +181,7 @@ func logSource(all int, per int64, made func(*logEnumerator)) stream.Source[even
 // TestSourceLaw reads a log through the public interface, killed at random steps
 // and restored at another parallelism: each record is there once.
 func TestSourceLaw(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	var lines []string
 	for p := range 7 {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"goflink/internal/seeds"
 	"goflink/stream"
 	"goflink/stream/streamtest"
 )
@@ -100,8 +101,7 @@ func (x *txnSink) CheckpointCompleted(id int64) error {
 // TestOperatorState kills a job with such a sink at random steps and restores it at other parallelisms: each record is
 // published in one transaction, and each subtask sees all members of the attempt before.
 func TestOperatorState(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	r := rand.New(rand.NewPCG(seed, 7))
 	evs := input(r, 300, 20)
 	w := &world{published: map[event]string{}}

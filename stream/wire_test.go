@@ -12,6 +12,7 @@ import (
 
 	"goflink/codec"
 	"goflink/dataflow"
+	"goflink/internal/seeds"
 )
 
 // sent is a channel that keeps what it is sent.
@@ -120,8 +121,7 @@ func deliver[T any](t *testing.T, in *inPort[T], ch int, s *sent, r *rand.Rand) 
 // TestEdge sends random records, watermarks and statuses over a local and an
 // encoded channel and compares what comes out with what went in.
 func TestEdge(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	for _, local := range []bool{true, false} {
 		s := &sent{local: local}

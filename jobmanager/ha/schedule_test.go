@@ -13,6 +13,7 @@ import (
 
 	"goflink/hdfsstore"
 	"goflink/hdfsstore/memfs"
+	"goflink/internal/seeds"
 )
 
 // The model check. Actors are attempts of one JobManager; each waits at a gate
@@ -397,8 +398,7 @@ func TestInterleavings(t *testing.T) {
 
 // TestRandomSchedules switches at every step.
 func TestRandomSchedules(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.One(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	for range 500 {
 		x := &explorer{make: three(t), last: 3}
