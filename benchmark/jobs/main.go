@@ -65,11 +65,16 @@ type event struct {
 	Time int64
 }
 
+// drift is how far a source may be ahead of the slowest: without a bound, windows
+// that wait for the other source would be what is measured.
+const drift = 500 * time.Millisecond
+
 func events(env *stream.Env, c *settings) stream.Stream[event] {
 	src := stream.GeneratorSource(-1, c.speed, func(i int64) event {
 		return event{Key: int64(mix(uint64(i)) % c.keys), Time: i * 1000 / c.rate}
 	})
-	ws := stream.BoundedOutOfOrderness[event](time.Second).WithTimestamps(func(e event) int64 { return e.Time })
+	ws := stream.BoundedOutOfOrderness[event](time.Second).WithTimestamps(func(e event) int64 { return e.Time }).
+		WithAlignment("events", drift, drift/20)
 	return stream.From(env, src, ws, stream.UID("events"))
 }
 

@@ -15,6 +15,9 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 final class Events {
     private Events() {}
 
+    /** How far a source may be ahead of the slowest. */
+    static final Duration DRIFT = Duration.ofMillis(500);
+
     static long mix(long z) {
         z += 0x9E3779B97F4A7C15L;
         z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
@@ -66,6 +69,7 @@ final class Events {
         DataGeneratorSource<Tuple2<Long, Long>> src = source(i -> Tuple2.of(Long.remainderUnsigned(mix(i), keys), i * 1000 / rate),
                 TypeInformation.of(new TypeHint<Tuple2<Long, Long>>() {}), Args.num(args, "speed", 0));
         return env.fromSource(src, WatermarkStrategy.<Tuple2<Long, Long>>forBoundedOutOfOrderness(Duration.ofSeconds(1))
-                .withTimestampAssigner((e, t) -> e.f1), "events");
+                .withTimestampAssigner((e, t) -> e.f1)
+                .withWatermarkAlignment("events", DRIFT, DRIFT.dividedBy(20)), "events");
     }
 }
