@@ -119,7 +119,7 @@ test: check law prepare ## everything, with the end-to-end tests on real Hadoop 
 
 .PHONY: torture-yarn
 torture-yarn: build prepare ## kill processes on YARN: KILLS=100, SEED= to repeat a run
-	GOFLINK_KILLS=$(KILLS) GOFLINK_SEED=$(SEED) go test -tags e2e -count=1 -timeout 0 -v -parallel 4 -run '^TestKills' ./e2e
+	GOFLINK_KILLS=$(KILLS) go test -tags e2e -count=1 -timeout 0 -v -parallel 4 -run '^TestKills' ./e2e $(if $(SEED),-seed $(SEED))
 
 .PHONY: bench-yarn
 bench-yarn: build prepare ## time and memory of jobs on YARN, as a table: RUNS=5, GOFLINK_BENCH_FLINK=a real Flink's folder

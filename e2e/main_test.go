@@ -10,17 +10,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
 	"goflink/internal/hadooptest"
+	"goflink/internal/seeds"
 	"goflink/internal/testbed"
 )
 
-// Flags; `make torture-yarn KILLS=… SEED=…` sets them through the environment.
-var (
-	kills = flag.Int("kills", number("GOFLINK_KILLS", 10), "how many processes the kill tests kill in all")
-	seed  = flag.Int64("seed", int64(number("GOFLINK_SEED", 0)), "seed of the random moments; 0 takes a new one and prints it")
-)
+// kills: `make torture-yarn KILLS=…` sets it through the environment.
+var kills = flag.Int("kills", number("GOFLINK_KILLS", 10), "how many processes the kill tests kill in all")
 
 func number(name string, def int) int {
 	n, err := strconv.Atoi(os.Getenv(name))
@@ -48,6 +45,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	jobs["wordcount"] = filepath.Join(testbed.Root(), "bin", "examples", "streaming", "WordCount")
+	jobs["components"] = filepath.Join(testbed.Root(), "bin", "examples", "batch", "ConnectedComponents")
 	stop, err := testbed.StartReaper()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -76,11 +74,4 @@ func onYarn(t *testing.T) *testbed.Bed {
 }
 
 // randomness is seeded; the seed is printed.
-func randomness(t *testing.T) *rand.Rand {
-	s := *seed
-	if s == 0 {
-		s = time.Now().UnixNano()
-	}
-	t.Logf("seed %d (go test … -seed %d)", s, s)
-	return rand.New(rand.NewPCG(uint64(s), 0))
-}
+func randomness(t *testing.T) *rand.Rand { return rand.New(rand.NewPCG(seeds.One(t), 0)) }

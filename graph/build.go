@@ -170,7 +170,7 @@ func (c *Chained) connect(g *StreamGraph) {
 					Source: ch.Vertex.Id, Target: c.byNode[u.node].Vertex.Id, SourceOperator: n.id,
 					Partitioning: u.in.Partitioning, Schema: u.in.Schema, SchemaHash: u.in.SchemaHash,
 					Input: int32(u.in.Logical), Side: u.in.Side, OutputIndex: int32(out),
-					Blocking: g.Blocking && blocks(u),
+					Blocking: g.Blocking && blocks(u), First: g.Blocking && u.in.First,
 				})
 				out++
 			}
@@ -214,6 +214,9 @@ func consumersOf(g *StreamGraph) map[*Node][]use {
 }
 
 func warnings(g *StreamGraph) []string {
+	if g.Blocking {
+		return nil // there are no savepoints
+	}
 	var list []string
 	for _, n := range g.nodes {
 		if n.Stateful && n.UID == "" && n.UIDHash == "" {

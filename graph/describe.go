@@ -93,6 +93,9 @@ func describeEdge(e *Edge) string {
 	if e.Blocking { // nothing for the others, so that streaming graphs keep their fingerprint
 		line += " blocking"
 	}
+	if e.First {
+		line += " first"
+	}
 	return line
 }
 

@@ -714,6 +714,7 @@ type Edge struct {
 	InputIndex     int32                  `protobuf:"varint,9,opt,name=input_index,json=inputIndex,proto3" json:"input_index,omitempty"`             // position among the target's incoming edges
 	SourceOperator string                 `protobuf:"bytes,10,opt,name=source_operator,json=sourceOperator,proto3" json:"source_operator,omitempty"` // operator inside the source's chain that emits
 	Blocking       bool                   `protobuf:"varint,20,opt,name=blocking,proto3" json:"blocking,omitempty"`                                  // the target's tasks begin when the source's have finished; between them the records lie on disk
+	First          bool                   `protobuf:"varint,21,opt,name=first,proto3" json:"first,omitempty"`                                        // read to its end before the target's other inputs; all of them are blocking
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -825,6 +826,13 @@ func (x *Edge) GetBlocking() bool {
 	return false
 }
 
+func (x *Edge) GetFirst() bool {
+	if x != nil {
+		return x.First
+	}
+	return false
+}
+
 var File_graph_graph_proto protoreflect.FileDescriptor
 
 const file_graph_graph_proto_rawDesc = "" +
@@ -897,7 +905,7 @@ const file_graph_graph_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06schema\x18\x03 \x01(\fR\x06schema\x12\x12\n" +
-	"\x04type\x18\x04 \x01(\tR\x04type\"\xe3\x02\n" +
+	"\x04type\x18\x04 \x01(\tR\x04type\"\xf9\x02\n" +
 	"\x04Edge\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\tR\x06target\x12?\n" +
@@ -912,7 +920,8 @@ const file_graph_graph_proto_rawDesc = "" +
 	"inputIndex\x12'\n" +
 	"\x0fsource_operator\x18\n" +
 	" \x01(\tR\x0esourceOperator\x12\x1a\n" +
-	"\bblocking\x18\x14 \x01(\bR\bblocking*u\n" +
+	"\bblocking\x18\x14 \x01(\bR\bblocking\x12\x14\n" +
+	"\x05first\x18\x15 \x01(\bR\x05first*u\n" +
 	"\fPartitioning\x12\v\n" +
 	"\aFORWARD\x10\x00\x12\b\n" +
 	"\x04HASH\x10\x01\x12\r\n" +

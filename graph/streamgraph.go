@@ -71,8 +71,10 @@ type Input struct {
 	// where both ends have the same parallelism and rebalance elsewhere.
 	Partitioning Partitioning
 	Explicit     bool
-	Schema       string
-	SchemaHash   uint64
+	// First: in BATCH it is read to its end before the node's other inputs.
+	First      bool
+	Schema     string
+	SchemaHash uint64
 
 	chained bool
 	edge    int

@@ -104,6 +104,7 @@ func (p *broadcastRunOp[K, A, B, Res]) Snapshot(c dataflow.Checkpoint) (dataflow
 // reach every subtask.
 func RunBroadcast[K comparable, A, B, Res any, F BroadcastFunc[K, A, B, Res]](s Keyed[K, A], all Stream[B], factory func(*Setup[K]) F, opts ...Option) Stream[Res] {
 	o := addKeyedOpOfTwo(s, all.Broadcast(), "broadcast-process", "Co-Process-Broadcast-Keyed", opts)
+	o.readsFirst(1)
 	emits[Res](o)
 	checkTimer[K, Res](o, plan(o, true, broadcasting(factory)))
 	o.node.States = append(o.node.States, timersOf())
@@ -165,6 +166,7 @@ func (p *broadcastPlainOp[A, B, Res]) Snapshot(c dataflow.Checkpoint) (dataflow.
 // of all reach every subtask.
 func ProcessBroadcast[A, B, Res any, F BroadcastFunc[NoKey, A, B, Res]](s Stream[A], all Stream[B], factory func(*Setup[NoKey]) F, opts ...Option) Stream[Res] {
 	o := addOpOfTwo(s, all.Broadcast(), "broadcast-process", "Co-Process-Broadcast", opts)
+	o.readsFirst(1)
 	o.node.Stateful = true
 	emits[Res](o)
 	plan(o, false, broadcasting(factory))

@@ -49,6 +49,10 @@ type Env struct {
 	errs         []error
 	// unbounded is true when a source never ends by itself.
 	unbounded bool
+	// round is put before the names and uids of operators of an iteration.
+	round string
+	// batchOnly names what the program uses that works in BATCH only.
+	batchOnly string
 }
 
 // NewEnv returns an empty graph.

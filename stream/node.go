@@ -46,6 +46,12 @@ func (e *Env) addOp(kind, name string, opts []Option) *op {
 	for _, opt := range opts {
 		opt(o)
 	}
+	if e.round != "" {
+		o.node.Name = e.round + o.node.Name
+		if o.node.UID != "" {
+			o.node.UID = e.round + o.node.UID
+		}
+	}
 	e.graph.Add(o.node)
 	e.ops = append(e.ops, o)
 	return o
@@ -82,6 +88,13 @@ func connect[T any](s Stream[T], to *op, logical int) {
 			Schema: schema, SchemaHash: c.Schema().Hash()}
 		to.node.Inputs = append(to.node.Inputs, in)
 		to.edges[in] = edgeOf(c, r.route)
+	}
+}
+
+// readsFirst has a logical input read to its end before the other one, in BATCH.
+func (o *op) readsFirst(logical int) {
+	for _, in := range o.node.Inputs {
+		in.First = in.Logical == logical
 	}
 }
 

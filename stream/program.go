@@ -46,6 +46,9 @@ func (e *Env) Program() (*Program, error) {
 		return nil, err
 	}
 	e.graph.Blocking = batch && conf.ExecutionBatchShuffleMode.Get(c) == conf.ShuffleBlocking
+	if e.batchOnly != "" && !e.graph.Blocking {
+		return nil, fmt.Errorf("%s needs execution.runtime-mode BATCH and execution.batch-shuffle-mode %s: elsewhere nobody knows when a round is over", e.batchOnly, conf.ShuffleBlocking)
+	}
 	chained, err := graph.Build(e.graph)
 	if err != nil {
 		return nil, err

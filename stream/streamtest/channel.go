@@ -32,6 +32,7 @@ type channel struct {
 	in, ch  int
 	at      int // progress in the first item
 	blocked bool
+	first   bool // read to its end before the task's others
 	ended   bool
 }
 

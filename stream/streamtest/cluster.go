@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"sync"
@@ -154,7 +155,10 @@ func (c *Cluster) connect(e *graph.Edge, from, to []*task) {
 			if e.Partitioning == graph.Partitioning_FORWARD && t.sub != f.sub {
 				continue
 			}
-			ch := &channel{remote: c.rand.Float64() < c.o.RemoteShare, credit: c.o.Credit, from: f, to: t, in: int(e.InputIndex)}
+			ch := &channel{remote: c.rand.Float64() < c.o.RemoteShare, credit: c.o.Credit, first: e.First, from: f, to: t, in: int(e.InputIndex)}
+			if e.Blocking { // it lies on disk
+				ch.credit = math.MaxInt
+			}
 			for len(t.inputs) <= ch.in {
 				t.inputs = append(t.inputs, nil)
 			}

@@ -191,12 +191,25 @@ func (t *task) allEnded() bool {
 	return true
 }
 
+// firstOpen tells that a channel has not ended that is read before the others.
+func (t *task) firstOpen() bool {
+	for _, in := range t.inputs {
+		for _, ch := range in {
+			if ch.first && !ch.ended {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // readable is a channel with something to process, picked at random.
 func (t *task) readable() *channel {
 	var have []*channel
+	waits := t.firstOpen()
 	for _, in := range t.inputs {
 		for _, ch := range in {
-			if len(ch.queue) > 0 && !ch.blocked {
+			if len(ch.queue) > 0 && !ch.blocked && (ch.first || !waits) {
 				have = append(have, ch)
 			}
 		}

@@ -24,6 +24,7 @@ type inputChannel struct {
 type channelState struct {
 	enqueued bool // in the ready queue
 	blocked  bool // by alignment
+	held     bool // until the First inputs have ended
 	ended    bool // end of partition seen
 	hungry   bool // in the queue for floating credits
 }

@@ -35,6 +35,9 @@ func (g *Gate) attach(c *inputChannel, to *conn) {
 
 // feedLocked moves floating credits to a channel until they cover its backlog.
 func (g *Gate) feedLocked(c *inputChannel) {
+	if c.state.held {
+		return // those that are read first need them
+	}
 	want := int64(c.credit.backlog) - c.credit.unused()
 	if want <= 0 {
 		return

@@ -80,6 +80,9 @@ type GateInput struct {
 	Sources []GateSource // by channel
 	// Overtakes: unaligned barriers overtake records on this edge.
 	Overtakes bool
+	// First: nothing of the other inputs is given out before its channels have
+	// ended. It is for inputs that wait on disk: senders of the others would block.
+	First bool
 }
 
 // GateOptions describe the receiving end of a task.
@@ -126,6 +129,7 @@ type Gate struct {
 	hungry   fifo[*inputChannel]
 	eod      EndOfData
 	eods     int // channels that ended their data
+	firsts   int // channels of First inputs that did not
 	eops     int
 	closed   bool
 	err      error
@@ -141,7 +145,13 @@ func newGate(net *Network, o GateOptions) *Gate {
 				id: ChannelID{Edge: in.Edge, Source: src.Subtask, Target: o.Subtask}}
 			c.credit.exclusive = net.o.Credits.Exclusive
 			g.channels = append(g.channels, c)
+			if in.First {
+				g.firsts++
+			}
 		}
+	}
+	for _, c := range g.channels {
+		c.state.held = g.firsts > 0 && !o.Inputs[c.input].First
 	}
 	if o.ExactlyOnce {
 		g.exact = newAligner(len(g.channels))
@@ -186,7 +196,7 @@ func (g *Gate) pushLocked(c *inputChannel, q queued) (announced *Barrier) {
 }
 
 func (g *Gate) enqueueLocked(c *inputChannel) {
-	if !c.state.enqueued && !c.state.blocked && c.queue.len() > 0 {
+	if !c.state.enqueued && !c.state.blocked && !c.state.held && c.queue.len() > 0 {
 		c.state.enqueued = true
 		g.ready.push(c)
 	}
@@ -286,8 +296,32 @@ func (g *Gate) endOfDataLocked(c *inputChannel, e EndOfData) {
 	g.eod.Drain = g.eod.Drain && e.Drain
 	g.eod.Stop = g.eod.Stop || e.Stop
 	g.out.push(Item{Kind: ItemChannelEnded, Input: c.input, Channel: c.index, EndOfData: e})
+	if g.o.Inputs[c.input].First {
+		g.firstEndedLocked()
+	}
 	if g.eods == len(g.channels) {
 		g.out.push(Item{Kind: ItemEndOfData, EndOfData: g.eod})
+	}
+}
+
+// firstEndedLocked counts down the channels of First inputs; after the last one
+// the others are read.
+func (g *Gate) firstEndedLocked() {
+	if g.firsts--; g.firsts > 0 {
+		return
+	}
+	for _, c := range g.channels {
+		if !c.state.held {
+			continue
+		}
+		c.state.held = false
+		g.enqueueLocked(c)
+		switch {
+		case c.local != nil:
+			c.local.progress(0)
+		case c.conn != nil && !c.state.ended:
+			g.feedLocked(c)
+		}
 	}
 }
 
@@ -381,7 +415,7 @@ func (g *Gate) sendLocal(c *inputChannel, q queued, force bool) (sent, over bool
 	b := &c.credit
 	if q.event == nil && !g.closed {
 		room := b.inFlight() < int64(b.exclusive+b.floating)
-		if !room && g.floating > 0 {
+		if !room && g.floating > 0 && !c.state.held {
 			g.floating--
 			b.floating++
 			room = true

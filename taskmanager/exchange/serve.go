@@ -99,5 +99,5 @@ func (g *Gate) hasRoom(c *inputChannel) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b := &c.credit
-	return g.closed || g.floating > 0 || b.inFlight() < int64(b.exclusive+b.floating)
+	return g.closed || g.floating > 0 && !c.state.held || b.inFlight() < int64(b.exclusive+b.floating)
 }

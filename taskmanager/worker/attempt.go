@@ -157,7 +157,7 @@ func (a *attempt) gateInputs(t *task) ([]exchange.GateInput, error) {
 			continue
 		}
 		from := a.w.vertices[e.Source]
-		in := exchange.GateInput{Edge: i, Overtakes: a.w.overtakes(e)}
+		in := exchange.GateInput{Edge: i, Overtakes: a.w.overtakes(e), First: e.First}
 		for _, s := range graph.Sources(e.Partitioning, int(t.id.Subtask), int(from.Parallelism), int(t.vertex.Parallelism)) {
 			peer, finished, err := a.locate(from, s)
 			if err != nil {

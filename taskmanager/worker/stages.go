@@ -39,9 +39,10 @@ func (a *attempt) writePartition(t *task, edge int, e *graph.Edge) ([]dataflow.C
 	to := a.w.vertices[e.Target]
 	targets := graph.Targets(e.Partitioning, int(t.id.Subtask), int(t.vertex.Parallelism), int(to.Parallelism))
 	need := int((partition.MinMemory(len(targets)) + dataflow.BufferSize - 1) / dataflow.BufferSize)
-	// No more than an eighth of what is free: others of this worker write, too.
-	_, free := a.w.net.Buffers()
-	got, err := a.w.net.Reserve(need, max(0, min(sortBuffers, free/8)-need))
+	// More makes longer stretches, but others of this worker write, too, now or
+	// later: a quarter of all stays for what they need at least.
+	total, free := a.w.net.Buffers()
+	got, err := a.w.net.Reserve(need, max(0, min(sortBuffers, (free-total/4)/8)-need))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.name, err)
 	}
