@@ -145,14 +145,9 @@ func newGate(net *Network, o GateOptions) *Gate {
 				id: ChannelID{Edge: in.Edge, Source: src.Subtask, Target: o.Subtask}}
 			c.credit.exclusive = net.o.Credits.Exclusive
 			g.channels = append(g.channels, c)
-			if in.First {
-				g.firsts++
-			}
 		}
 	}
-	for _, c := range g.channels {
-		c.state.held = g.firsts > 0 && !o.Inputs[c.input].First
-	}
+	g.holdBack()
 	if o.ExactlyOnce {
 		g.exact = newAligner(len(g.channels))
 		for _, c := range g.channels {
@@ -301,27 +296,6 @@ func (g *Gate) endOfDataLocked(c *inputChannel, e EndOfData) {
 	}
 	if g.eods == len(g.channels) {
 		g.out.push(Item{Kind: ItemEndOfData, EndOfData: g.eod})
-	}
-}
-
-// firstEndedLocked counts down the channels of First inputs; after the last one
-// the others are read.
-func (g *Gate) firstEndedLocked() {
-	if g.firsts--; g.firsts > 0 {
-		return
-	}
-	for _, c := range g.channels {
-		if !c.state.held {
-			continue
-		}
-		c.state.held = false
-		g.enqueueLocked(c)
-		switch {
-		case c.local != nil:
-			c.local.progress(0)
-		case c.conn != nil && !c.state.ended:
-			g.feedLocked(c)
-		}
 	}
 }
 
