@@ -131,6 +131,11 @@ bench: build ## tasks beside a real Flink's, as a table: ROUNDS=3 WARMUP=20s MEA
 	@benchmark/flink/install
 	go test -tags bench -count=1 -timeout 0 -v ./benchmark/engine
 
+.PHONY: soak
+SOAK ?= 20m
+soak: build ## jobs for a long time: memory, goroutines and checkpoints stay as they are: SOAK=20m
+	SOAK=$(SOAK) go test -tags bench -count=1 -timeout 0 -v -run '^TestSoak$$' ./benchmark/engine
+
 .PHONY: dist
 dist: build ## dist/goflink-VERSION-linux-ARCH.tar.gz: bin/ conf/ examples/
 	@rm -rf dist/$(DIST) && mkdir -p dist/$(DIST)/bin dist/$(DIST)/conf dist/$(DIST)/examples
