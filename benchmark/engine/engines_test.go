@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,8 +24,8 @@ type engine interface {
 	// it.
 	start(workers int, conf map[string]string) *testbed.JobManager
 	stop()
-	// submit starts a program and returns.
-	submit(program string, args []string)
+	// submit starts a program and returns; options go to flink run.
+	submit(program string, args []string, options ...string)
 	// processes are the cluster's.
 	processes() []int
 }
@@ -89,8 +90,8 @@ func ready(b *testbed.Bed, port, workers int) *testbed.JobManager {
 
 func (o *ours) stop() { o.b.Run(testbed.Command{}, o.b.Bin("stop-cluster.sh")).OK(o.b.T) }
 
-func (o *ours) submit(program string, args []string) {
-	o.b.Flink(append([]string{"run", "-d", "-c", program, o.program}, args...)...).OK(o.b.T)
+func (o *ours) submit(program string, args []string, options ...string) {
+	o.b.Flink(slices.Concat([]string{"run", "-d"}, options, []string{"-c", program, o.program}, args)...).OK(o.b.T)
 }
 
 func (o *ours) processes() []int {
@@ -132,9 +133,9 @@ func (p *peer) start(workers int, conf map[string]string) *testbed.JobManager {
 
 func (p *peer) stop() { p.command("stop").OK(p.b.T) }
 
-func (p *peer) submit(program string, args []string) {
+func (p *peer) submit(program string, args []string, options ...string) {
 	home := strings.TrimSpace(p.command("home").OK(p.b.T).Stdout)
-	p.command(append([]string{"run", "-d", "-c", program, filepath.Join(home, "jobs", "peer-jobs.jar")}, args...)...).OK(p.b.T)
+	p.command(slices.Concat([]string{"run", "-d"}, options, []string{"-c", program, filepath.Join(home, "jobs", "peer-jobs.jar")}, args)...).OK(p.b.T)
 }
 
 func (p *peer) processes() []int {

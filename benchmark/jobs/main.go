@@ -17,6 +17,7 @@ func main() {
 	stream.Register("SessionCount", windowed(func(c *settings) stream.Assigner { return stream.Session(c.gap) }))
 	stream.Register("IntervalJoin", intervalJoin)
 	stream.Register("KeyedCount", keyedCount)
+	stream.Register("LargeState", largeState)
 	stream.Register("Latency", latency)
 	stream.Register("Shuffle", shuffle)
 	stream.Start()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"goflink/yarnrpc"
@@ -70,6 +71,16 @@ func (j *JobManager) Get(path string, into any) error {
 		return err
 	}
 	return get(base+path, into)
+}
+
+// Send sends a request with a body and reads the answer into into (nil: it does
+// not count).
+func (j *JobManager) Send(method, path, body string, into any) error {
+	base, err := j.address()
+	if err != nil {
+		return err
+	}
+	return send(method, base+path, strings.NewReader(body), into)
 }
 
 // Job is what the API tells of a job.

@@ -34,9 +34,18 @@ func (a App) Ended() bool { return slices.Contains([]string{"FINISHED", "FAILED"
 const httpLimit = 5 * time.Second
 
 // get asks a web service for JSON.
-func get(address string, into any) error {
+func get(address string, into any) error { return send(http.MethodGet, address, nil, into) }
+
+func send(method, address string, body io.Reader, into any) error {
+	req, err := http.NewRequest(method, address, body)
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	c := http.Client{Timeout: httpLimit, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := c.Get(address)
+	resp, err := c.Do(req)
 	if err != nil {
 		return err
 	}
@@ -45,8 +54,11 @@ func get(address string, into any) error {
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusAccepted {
 		return fmt.Errorf("%s: status %d: %.300s", address, resp.StatusCode, data)
+	}
+	if into == nil {
+		return nil
 	}
 	if err := json.Unmarshal(data, into); err != nil {
 		return fmt.Errorf("%s: %w: %.300s", address, err, data)
