@@ -55,6 +55,7 @@ func Build(g *StreamGraph) (*Chained, error) {
 		return nil, err
 	}
 	c := &Chained{byNode: map[*Node]*Chain{}, byID: map[string]*Node{}}
+	cutEarlySinks(g)
 	for _, n := range g.nodes {
 		c.byID[n.id] = n
 		c.place(n, g)
@@ -102,7 +103,7 @@ func chainable(n *Node, g *StreamGraph) bool {
 	in := n.Inputs[0]
 	up := in.From
 	return up.Chain != ChainNever &&
-		in.Partitioning == Partitioning_FORWARD &&
+		in.Partitioning == Partitioning_FORWARD && !in.cut &&
 		up.Parallelism == n.Parallelism &&
 		(up.MaxParallelism == n.MaxParallelism || up.MaxParallelism == 0 || n.MaxParallelism == 0) &&
 		up.SlotSharingGroup == n.SlotSharingGroup
@@ -181,14 +182,6 @@ func (c *Chained) connect(g *StreamGraph) {
 			c.Graph.Edges[in.edge].InputIndex = int32(i)
 		}
 	}
-}
-
-// blocks tells that an edge is a blocking one in BATCH. A forward edge is not, if
-// it is all that its target reads: both ends are in one slot, and the target adds
-// no stage. With other inputs it could have to wait for a stage that waits for
-// its own.
-func blocks(u use) bool {
-	return u.in.Partitioning != Partitioning_FORWARD || len(u.node.Inputs) > 1
 }
 
 // inputs are the head's inputs, by logical input.

@@ -77,6 +77,7 @@ type Input struct {
 	SchemaHash uint64
 
 	chained bool
+	cut     bool // it blocks though it is forward, see cutEarlySinks
 	edge    int
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,8 +33,8 @@ func pass(dir string) {
 }
 
 // stages is a job of three stages: generate; sum up by key; count the sums by their
-// number of tens. Its arguments are a folder, the number of records, and the
-// runtime mode.
+// number of tens. Its arguments are a folder, the number of records, the runtime
+// mode, and, if the sums are to be written, too, "sums".
 func stages(env *stream.Env) error {
 	dir := env.Args()[0]
 	n, err := strconv.ParseInt(env.Args()[1], 10, 64)
@@ -45,6 +46,10 @@ func stages(env *stream.Env) error {
 	pad := strings.Repeat("x", 200)
 	items := stream.Generate(env, n, 0, func(i int64) item { return item{fmt.Sprintf("k%d", i%997), i % 10, pad} })
 	sums := stream.Sum(stream.KeyBy(items, func(i item) string { return i.Key }), func(i *item) *int64 { return &i.N }, stream.UID("sums"))
+	if len(env.Args()) > 3 {
+		all := stream.Map(sums, func(i item) string { return i.Key })
+		all.WriteText(filepath.Join(dir, "sums"))
+	}
 	tens := stream.Map(sums, func(i item) total {
 		pass(dir)
 		return total{i.N / 10, 1}
@@ -112,6 +117,20 @@ func TestBatch(t *testing.T) {
 				t.Error("it did not run in stages, or did not say that it takes no checkpoints")
 			}
 		})
+	}
+}
+
+// TestBatchEarlySink has a sink beside a later stage: the tasks in front of both
+// finish, so that the later stage begins, though the sink commits at the very end.
+func TestBatchEarlySink(t *testing.T) {
+	const n = 10_000
+	c := newCluster(t, 2, 1, small)
+	id := c.submit(c.dir, fmt.Sprint(n), "BATCH", "sums")
+	c.finished(id)
+	expect(t, c.dir, n)
+	got := linesOf(t, filepath.Join(c.dir, "sums"))
+	if len(got) != 997 || len(slices.Compact(got)) != 997 {
+		t.Errorf("%d keys in %d lines, not 997 in as many", len(slices.Compact(got)), len(got))
 	}
 }
 
