@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"goflink/codec"
 	"goflink/dataflow"
@@ -29,7 +30,7 @@ type sorting struct {
 	head  keySorted
 	runs  *runSort
 	sides []sortedSide
-	open  int // sides whose input has not ended
+	open  int // inputs of the operator that have not ended, those that are not sorted too
 	ready bool
 	over  bool // all was given out
 	key   []byte
@@ -60,14 +61,29 @@ type keyer[T any] interface {
 
 func (h hashRouter[K, T]) appendKey(dst []byte, v *T) []byte { return h.codec.Append(dst, h.key(*v)) }
 
-// sortedInput puts the sort before an input of a keyed operator in BATCH; others
+// sortedInput puts the sort before an input of a keyed operator in BATCH. Another
+// input of such an operator, a broadcast one, goes to it as it comes; the sort waits
+// for its end, so that all of it comes before the first key. Other operators' inputs
 // stay as they are.
 func sortedInput[T any](t *task, logical int, to dataflow.Input[T], c codec.Codec[T], route router[T]) dataflow.Input[T] {
-	k, keyed := route.(keyer[T])
 	head, sorts := t.operators[0].(keySorted)
-	if !t.program.batch || !keyed || !sorts || t.chain.Nodes[0].KeySchema == "" || !hashed(t.chain.Nodes[0], logical) {
+	n := t.chain.Nodes[0]
+	if !t.program.batch || !sorts || n.KeySchema == "" || !anyHashed(n) {
 		return to
 	}
+	s := t.sortingFor(head)
+	s.open++
+	k, keyed := route.(keyer[T])
+	if !keyed || !hashed(n, logical) {
+		return &unsortedIn[T]{Input: to, s: s}
+	}
+	in := &sortedIn[T]{s: s, side: byte(len(s.sides)), to: to, codec: c, key: k}
+	s.sides = append(s.sides, in)
+	return in
+}
+
+// sortingFor is the sort before the head of the task's chain.
+func (t *task) sortingFor(head keySorted) *sorting {
 	if t.sorting == nil {
 		t.sorting = &sorting{t: t, head: head, runs: newRunSort(t.env.State.Dir, t.env.State.MemoryBudget)}
 		if ctx := t.env.Ctx; ctx != nil {
@@ -75,11 +91,12 @@ func sortedInput[T any](t *task, logical int, to dataflow.Input[T], c codec.Code
 		}
 		t.backlog = append(t.backlog, t.sorting) // the head: those downstream were built before
 	}
-	s := t.sorting
-	in := &sortedIn[T]{s: s, side: byte(len(s.sides)), to: to, codec: c, key: k}
-	s.sides = append(s.sides, in)
-	s.open++
-	return in
+	return t.sorting
+}
+
+// anyHashed tells that an input of a node is partitioned by key.
+func anyHashed(n *graph.Node) bool {
+	return slices.ContainsFunc(n.Inputs, func(in *graph.Input) bool { return hashed(n, in.Logical) })
 }
 
 // hashed tells that a logical input is partitioned by key.
@@ -90,6 +107,22 @@ func hashed(n *graph.Node, logical int) bool {
 		}
 	}
 	return true
+}
+
+// unsortedIn is an input of a keyed operator that is not partitioned by key.
+type unsortedIn[T any] struct {
+	dataflow.Input[T]
+	s     *sorting
+	ended bool
+}
+
+// Watermark notes the end of the input.
+func (in *unsortedIn[T]) Watermark(ts int64) error {
+	if ts == dataflow.MaxWatermark && !in.ended {
+		in.ended = true
+		in.s.open--
+	}
+	return in.Input.Watermark(ts)
 }
 
 // sortedIn gathers the records of one input, and decodes them again.

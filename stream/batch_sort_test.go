@@ -89,3 +89,47 @@ func TestBatchOneResult(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// knowing tells how much of a broadcast input it has seen.
+type knowing struct{ seen stream.BroadcastState[int64, bool] }
+
+func newKnowing(s *stream.Setup[string]) *knowing {
+	return &knowing{stream.NewBroadcastState[int64, bool](s, "seen")}
+}
+
+func (k *knowing) OnRecord(ctx *stream.Ctx[string], e event, out *stream.Out[string]) error {
+	n := 0
+	k.seen.Each(func(int64, bool) bool { n++; return true })
+	out.Emit(fmt.Sprintf("%s %d knows %d", ctx.Key, e.At, n))
+	return nil
+}
+
+func (k *knowing) OnBroadcast(ctx *stream.BroadcastCtx[string], e event, _ *stream.Out[string]) error {
+	k.seen.Put(ctx, e.At, true)
+	return nil
+}
+
+// TestBatchBroadcastFirst: in BATCH all of a broadcast input comes before the first
+// record of the keyed one, however much sooner that has ended.
+func TestBatchBroadcastFirst(t *testing.T) {
+	var facts []event
+	for i := range int64(200) {
+		facts = append(facts, event{"f", i, 1})
+	}
+	for seed := range uint64(10) {
+		p := program(t, func(env *stream.Env) {
+			env.Configure("execution.runtime-mode", "BATCH")
+			env.SetParallelism(2)
+			all := stream.Map(stream.Map(source(env, facts), func(e event) event { return e }).Rebalance(), func(e event) event { return e }, stream.UID("far"))
+			stream.RunBroadcast(stream.KeyBy(source(env, []event{{"b", 1, 1}, {"a", 2, 1}}), key), all, newKnowing, stream.UID("knowing")).Print()
+		})
+		got := run(t, p, streamtest.Options{Seed: seed, Credit: 1, SingleRecords: 0.5, Dir: t.TempDir()})
+		for i, l := range got {
+			_, got[i], _ = strings.Cut(l, "> ")
+		}
+		slices.Sort(got)
+		if want := []string{"a 2 knows 200", "b 1 knows 200"}; !slices.Equal(got, want) {
+			t.Errorf("seed %d: %q, want %q", seed, got, want)
+		}
+	}
+}

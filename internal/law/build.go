@@ -48,7 +48,7 @@ func buildInto(env *stream.Env, s *Spec, a *Attempt, out *outputs) {
 	if s.Batch {
 		env.Configure("execution.runtime-mode", "BATCH")
 	}
-	b := &builder{env: env, spec: s, p: a.Parallelism, out: out, direct: a.Every == 0 && a.Brake == 0, sides: map[int]stream.Stream[Event]{}}
+	b := &builder{env: env, spec: s, p: a.Parallelism, out: out, direct: s.Batch || a.Every == 0 && a.Brake == 0, sides: map[int]stream.Stream[Event]{}}
 	streams := make([]stream.Stream[Event], len(s.Nodes))
 	for i := range s.Nodes {
 		b.at = i

@@ -112,6 +112,7 @@ func rowsOf(s *Spec) map[string]bool {
 		rows["sink "+k.Kind] = true
 	}
 	rows["class "+string(s.Class)] = true
+	rows["mode "+s.mode()] = true
 	return rows
 }
 
@@ -140,8 +141,12 @@ func wanted() []string {
 	for _, c := range []Class{Free, Ordered, Late} {
 		rows["class "+string(c)] = true
 	}
+	rows["mode streaming"], rows["mode batch"] = true, true
 	return slices.Sorted(maps.Keys(rows))
 }
+
+// batchColumns are what graphs in BATCH go through, which take no checkpoints.
+var batchColumns = []string{"heap", "pebble", "chained", "single", "local", "encoded", "1-record", "step", "afresh"}
 
 // needed tells whether a cell must not be empty. Functions are a detail of their
 // operator, and operators of ordered graphs only are in few: it is enough that each
@@ -151,6 +156,8 @@ func wanted() []string {
 func needed(row, col string) bool {
 	part, name, _ := strings.Cut(row, " ")
 	switch {
+	case row == "mode batch":
+		return slices.Contains(batchColumns, col)
 	case col == "workers", col == "afresh":
 		return part == "class" || part == "state" || part == "edge"
 	case part == "function", part == "operator" && slices.Equal(kindOf(name).classes, []Class{Ordered}):

@@ -38,6 +38,9 @@ func runFast(s *Spec, f *Faults, dir string) (*outputs, error) {
 			return out, rerr
 		}
 		out.note(f, i, last != nil, done)
+		if s.Batch && done { // it has committed: such a job is never run again
+			return out, nil
+		}
 		if from = last; i == len(attempts)-1 && !done {
 			return out, fmt.Errorf("attempt %d did not finish", i)
 		}

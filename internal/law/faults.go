@@ -67,15 +67,19 @@ func DrawFaults(s *Spec) *Faults {
 		if r.IntN(3) == 0 {
 			a.Backend = state.Pebble
 		}
-		if checkpoints {
+		if checkpoints && !s.Batch {
 			a.Every = 3 + r.IntN(60)
 		}
-		if i < kills {
+		switch {
+		case i == kills:
+		case s.Batch: // which takes no checkpoints: a killed job begins anew
+			a.Steps = 5 + r.IntN(300)
+		default:
 			a.drawKill(r)
 		}
 		f.Attempts = append(f.Attempts, a)
 	}
-	f.Again = kills > 0 && r.IntN(3) == 0
+	f.Again = kills > 0 && r.IntN(3) == 0 && !s.Batch
 	return f
 }
 

@@ -21,7 +21,7 @@ const (
 type Spec struct {
 	Seed  uint64
 	Class Class
-	// Batch: only the last results of rolling folds are wanted.
+	// Batch: execution.runtime-mode is BATCH; rolling folds emit their last results.
 	Batch bool
 	Nodes []Node
 	Sinks []Sink
@@ -70,6 +70,9 @@ type Sink struct {
 func (s *Spec) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "graph of seed %d, class %s\n", s.Seed, s.Class)
+	if s.Batch {
+		b.WriteString("  in BATCH\n")
+	}
 	for i := range s.Nodes {
 		fmt.Fprintf(&b, "  %d: %s\n", i, s.Nodes[i].text())
 	}
@@ -77,6 +80,14 @@ func (s *Spec) String() string {
 		fmt.Fprintf(&b, "  sink %d: %s <- %d%s\n", i, k.Kind, k.In, sideText(k.Side))
 	}
 	return b.String()
+}
+
+// mode is how the graph runs.
+func (s *Spec) mode() string {
+	if s.Batch {
+		return "batch"
+	}
+	return "streaming"
 }
 
 func sideText(side bool) string {

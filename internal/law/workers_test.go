@@ -360,5 +360,5 @@ func (x *enumerator) Log() *slog.Logger                 { return slog.New(slog.N
 // runsOnWorkers tells which seeds do: those without an idle source, whose clock is
 // not that of the machine, and without sources that are too long.
 func runsOnWorkers(s *Spec) bool {
-	return s.Class != Idle && s.Seed%onWorkers == s.Seed/onWorkers%onWorkers && !strings.Contains(s.String(), "sums")
+	return s.Class != Idle && !s.Batch && s.Seed%onWorkers == s.Seed/onWorkers%onWorkers && !strings.Contains(s.String(), "sums")
 }
