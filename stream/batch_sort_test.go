@@ -91,7 +91,9 @@ func TestBatchOneResult(t *testing.T) {
 }
 
 // knowing tells how much of a broadcast input it has seen.
-type knowing struct{ seen stream.BroadcastState[int64, bool] }
+type knowing struct {
+	seen stream.BroadcastState[int64, bool]
+}
 
 func newKnowing(s *stream.Setup[string]) *knowing {
 	return &knowing{stream.NewBroadcastState[int64, bool](s, "seen")}
