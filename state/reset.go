@@ -34,6 +34,3 @@ func (t *table[K, M, V]) reset() {
 	t.drops++
 	t.env.version++
 }
-
-// ProcPending is how many processing-time timers are in memory.
-func (t *Timers[K]) ProcPending() int { return t.proc.t.live }

@@ -251,30 +251,41 @@ func (s *sorting) close() { s.runs.close() }
 
 func (b *base) setQuiet(quiet bool) { b.quiet = quiet }
 
-// errFired ends the firing of timers when all that there were have fired.
-var errFired = errors.New("all timers have fired")
-
-// fireRest fires the processing-time timers of a key that is at its end, but not
-// those that they set.
+// fireRest fires the processing-time timers of a key that is at its end. Those that
+// windows set meanwhile, which are of records that have come, fire, too; functions
+// and triggers set none any more.
 func (o *keyedBase[K]) fireRest() error {
-	left := o.timers.ProcPending()
-	if left == 0 || o.onProc == nil {
+	if o.onProc == nil {
 		return nil
 	}
-	err := o.timers.AdvanceProc(dataflow.MaxWatermark, func(ts int64) error {
-		if left == 0 {
-			return errFired
-		}
-		left--
-		return o.onProc(ts)
-	})
-	if err != nil && !errors.Is(err, errFired) {
+	if err := o.timers.AdvanceProc(dataflow.MaxWatermark, o.onProc); err != nil {
 		return err
 	}
 	if err := o.keyed.Err(); err != nil {
 		return o.stateError(err)
 	}
 	return nil
+}
+
+// sortedTimers are those of a trigger in BATCH: at the end of a key it sets no more,
+// see Ctx.over.
+type sortedTimers struct {
+	triggerTimers
+	b *base
+}
+
+// RegisterEvent sets a timer of event time.
+func (s sortedTimers) RegisterEvent(ms int64) {
+	if !s.b.quiet {
+		s.triggerTimers.RegisterEvent(ms)
+	}
+}
+
+// RegisterProc sets a timer of processing time.
+func (s sortedTimers) RegisterProc(ms int64) {
+	if !s.b.quiet {
+		s.triggerTimers.RegisterProc(ms)
+	}
 }
 
 // nextKey forgets the key that is at its end.

@@ -3,8 +3,10 @@ package stream_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"goflink/stream"
 	"goflink/stream/streamtest"
@@ -133,5 +135,73 @@ func TestBatchBroadcastFirst(t *testing.T) {
 		if want := []string{"a 2 knows 200", "b 1 knows 200"}; !slices.Equal(got, want) {
 			t.Errorf("seed %d: %q, want %q", seed, got, want)
 		}
+// TestBatchClockWindows: windows of the clock hold every record and fire at the end
+// of their key, though the clock goes on while the key's records come.
+func TestBatchClockWindows(t *testing.T) {
+	const n = 3500 // of one key: more than are given out between two looks at the clock
+	second := time.Second
+	cases := map[string]struct {
+		build  func(in stream.Keyed[string, event]) stream.Stream[stream.Pane[string, int64]]
+		copies int64 // of each record
+	}{
+		"session": {func(in stream.Keyed[string, event]) stream.Stream[stream.Pane[string, int64]] {
+			return stream.Count(in.Window(stream.Session(50 * second).ProcessingTime()))
+		}, 1},
+		"sliding": {func(in stream.Keyed[string, event]) stream.Stream[stream.Pane[string, int64]] {
+			return stream.Count(in.Window(stream.Sliding(10*second, 2*second).ProcessingTime()))
+		}, 5},
+		"continuous": {func(in stream.Keyed[string, event]) stream.Stream[stream.Pane[string, int64]] {
+			trigger := stream.Purging(stream.ContinuousProcessingTimeTrigger[event](50 * time.Millisecond))
+			return stream.Count(in.Window(stream.Tumbling(second).ProcessingTime()).Trigger(trigger))
+		}, 1},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := program(t, func(env *stream.Env) {
+				env.Configure("execution.runtime-mode", "BATCH")
+				counts := c.build(stream.KeyBy(source(env, events(n, 1, 1)), key))
+				stream.Map(counts, func(p stream.Pane[string, int64]) string { return fmt.Sprint(p.Value) }).Print()
+			})
+			var sum int64
+			got := run(t, p, streamtest.Options{Dir: t.TempDir(), Tick: second})
+			for _, l := range got {
+				v, err := strconv.ParseInt(l, 10, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sum += v
+			}
+			if sum != n*c.copies {
+				t.Errorf("windows with %q records, %d in all, want %d", got, sum, n*c.copies)
+			}
+		})
+	}
+}
+
+// TestBatchTimersWithoutEnd: what a trigger sets at the end of a key is ignored, as
+// what a function sets is; else it would never end.
+func TestBatchTimersWithoutEnd(t *testing.T) {
+	fired := 0
+	each := stream.NewTrigger("Each", func(c *stream.TriggerCtx[event], _ event, _ int64) stream.Action {
+		c.TimerAt(2000)
+		c.ProcTimerAt(c.Now + 1000)
+		return stream.Continue
+	}, func(c *stream.TriggerCtx[event], ms int64, proc bool) stream.Action {
+		if fired++; fired < 100 { // an endless loop would show nothing
+			c.TimerAt(ms + 1000)
+			c.ProcTimerAt(ms + 1000)
+		}
+		return stream.Fire
+	})
+	p := program(t, func(env *stream.Env) {
+		env.Configure("execution.runtime-mode", "BATCH")
+		env.SetParallelism(1)
+		in := stream.KeyBy(source(env, []event{{"a", 10, 1}, {"a", 1500, 1}, {"b", 20, 1}}), key)
+		counts := stream.Count(in.Window(stream.Global()).Trigger(each))
+		stream.Map(counts, func(p stream.Pane[string, int64]) string { return fmt.Sprint(p.Key, p.Value) }).Print()
+	})
+	got := run(t, p, streamtest.Options{Dir: t.TempDir()})
+	if want := []string{"a2", "a2", "b1", "b1"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

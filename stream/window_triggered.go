@@ -57,6 +57,9 @@ func (o *triggered[K, T]) openTriggered(ctx context.Context, onTimer func(ts int
 		return o.stateError(err)
 	}
 	o.ctx.timers, o.ctx.byClock, o.ctx.State = o.timers, o.w.a.proc, &o.cur
+	if o.t.sorting != nil {
+		o.ctx.timers = sortedTimers{o.timers, &o.base}
+	}
 	o.trigger = o.w.triggerOf()
 	return nil
 }
@@ -67,9 +70,10 @@ func (o *triggered[K, T]) endOfLife(w Span) int64 {
 }
 
 // tooOld tells whether a window is not kept any more. By the clock none is, until
-// its timer came.
+// its timer came; one without end never is, not even when event time has ended.
 func (o *triggered[K, T]) tooOld(w Span) bool {
-	return !o.w.a.proc && o.endOfLife(w) <= o.wm
+	end := o.endOfLife(w)
+	return !o.w.a.proc && end <= o.wm && end != math.MaxInt64
 }
 
 // behind tells whether a record that no window took is late, and not just left out
