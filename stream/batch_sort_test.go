@@ -135,6 +135,9 @@ func TestBatchBroadcastFirst(t *testing.T) {
 		if want := []string{"a 2 knows 200", "b 1 knows 200"}; !slices.Equal(got, want) {
 			t.Errorf("seed %d: %q, want %q", seed, got, want)
 		}
+	}
+}
+
 // TestBatchClockWindows: windows of the clock hold every record and fire at the end
 // of their key, though the clock goes on while the key's records come.
 func TestBatchClockWindows(t *testing.T) {

@@ -38,6 +38,8 @@ type TriggerCtx[T any] struct {
 	Watermark, Now int64
 
 	timers triggerTimers
+	// deleted: a timer was, which may have been that of the end of the window's life.
+	deleted bool
 	// byClock is true for windows of processing time, whose bounds are times of the
 	// clock.
 	byClock bool
@@ -58,10 +60,10 @@ func (c *TriggerCtx[T]) TimerAt(ms int64) { c.timers.RegisterEvent(ms) }
 func (c *TriggerCtx[T]) ProcTimerAt(ms int64) { c.timers.RegisterProc(ms) }
 
 // DeleteTimer takes TimerAt back.
-func (c *TriggerCtx[T]) DeleteTimer(ms int64) { c.timers.DeleteEvent(ms) }
+func (c *TriggerCtx[T]) DeleteTimer(ms int64) { c.timers.DeleteEvent(ms); c.deleted = true }
 
 // DeleteProcTimer takes ProcTimerAt back.
-func (c *TriggerCtx[T]) DeleteProcTimer(ms int64) { c.timers.DeleteProc(ms) }
+func (c *TriggerCtx[T]) DeleteProcTimer(ms int64) { c.timers.DeleteProc(ms); c.deleted = true }
 
 // Trigger decides when a window is evaluated. Its functions hold no state
 // themselves: all keys share them.

@@ -122,6 +122,7 @@ func (o *mergingOp[K, T]) addTo(r *dataflow.Rec[T], w Span) (bool, error) {
 	o.enter(x.span())
 	a := o.trigger.onRecord(&o.ctx, r.V, r.TS)
 	o.leave()
+	o.keepAlive(x.span())
 	return true, o.obey(x.span(), x.ns(), a)
 }
 

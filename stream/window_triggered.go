@@ -94,7 +94,7 @@ func (o *triggered[K, T]) keepUntilEnd(w Span) {
 // enter makes a window the trigger's.
 func (o *triggered[K, T]) enter(w Span) {
 	o.keyed.SetNamespace(w.ns())
-	o.ctx.Start, o.ctx.End = w.Start, w.End
+	o.ctx.Start, o.ctx.End, o.ctx.deleted = w.Start, w.End, false
 	o.ctx.Watermark, o.ctx.Now = o.wm, o.now()
 	if !o.trigger.stateless {
 		o.cur, o.had = o.state.Get()
@@ -164,7 +164,16 @@ func (o *triggered[K, T]) decideTimer(w Span, at state.Namespace, ts int64, proc
 	if end := o.endOfLife(w); proc == o.w.a.proc && passed(ts, proc) == end && end != math.MaxInt64 {
 		return true, o.forget(w, at)
 	}
+	o.keepAlive(w)
 	return false, nil
+}
+
+// keepAlive sets the timer of the end of a window's life again if the trigger has
+// deleted one: it may be the same as one of the trigger's own.
+func (o *triggered[K, T]) keepAlive(w Span) {
+	if o.ctx.deleted {
+		o.keepUntilEnd(w)
+	}
 }
 
 // passed is the millisecond that a timer tells to be over, see timerAt.
@@ -225,6 +234,7 @@ func (o *triggerOp[K, T]) addTo(r *dataflow.Rec[T], w Span) error {
 	o.enter(w)
 	a := o.trigger.onRecord(&o.ctx, r.V, r.TS)
 	o.leave()
+	o.keepAlive(w)
 	return o.obey(w, w.ns(), a)
 }
 
