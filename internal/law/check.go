@@ -24,7 +24,7 @@ func check(s *Spec, f *Faults, out *outputs) error {
 	case Late:
 		return checkLate(s, got, undisturbed)
 	case Idle:
-		return checkIdle(s, got[0], got[1], start)
+		return checkIdle(s, got, start)
 	}
 	for i, want := range Expect(s) {
 		exactly := s.Sinks[i].Kind == "files" || undisturbed

@@ -149,8 +149,8 @@ func wanted() []string {
 var batchColumns = []string{"heap", "pebble", "chained", "single", "local", "encoded", "1-record", "step", "afresh"}
 
 // needed tells whether a cell must not be empty. Functions are a detail of their
-// operator, and operators of ordered graphs only are in few: it is enough that each
-// was restored and rescaled. What is in idle graphs only is never killed. Few seeds run on
+// operator, and operators without state have nothing to lose, those of ordered or late graphs only
+// are in few: it is enough that each was restored and rescaled. What is in idle graphs only is never killed. Few seeds run on
 // workers, and a start afresh restores nothing: that must show for classes, state
 // and edges.
 func needed(row, col string) bool {
@@ -160,10 +160,16 @@ func needed(row, col string) bool {
 		return slices.Contains(batchColumns, col)
 	case col == "workers", col == "afresh":
 		return part == "class" || part == "state" || part == "edge"
-	case part == "function", part == "operator" && slices.Equal(kindOf(name).classes, []Class{Ordered}):
+	case part == "function", part == "operator" && few(kindOf(name)):
 		return slices.Contains([]string{"heap", "pebble", "restored", "rescaled"}, col)
 	}
 	return true
+}
+
+// few tells whether it is enough that a kind was restored and rescaled: it has no
+// state, or is of one class only, which few seeds have.
+func few(k *kind) bool {
+	return k.state == "" || slices.Equal(k.classes, []Class{Ordered}) || slices.Equal(k.classes, []Class{Late})
 }
 
 // table is the coverage as text, and what is missing of it.

@@ -36,8 +36,10 @@ func Draw(seed uint64) *Spec {
 	case Free:
 		s.Batch = g.n(batchShare) == 0
 		g.free()
+		g.tighten()
 	case Ordered:
 		g.ordered()
+		g.tighten()
 	case Late:
 		g.late()
 	case Idle:
@@ -47,7 +49,7 @@ func Draw(seed uint64) *Spec {
 }
 
 // batchShare is the share of free graphs that run in BATCH: one of so many.
-const batchShare = 7
+const batchShare = 10
 
 // mostRecords bounds what a node emits, so that graphs stay quick.
 const mostRecords = 1500
@@ -285,6 +287,22 @@ func (g *gen) step(name string) bool {
 		return false
 	}
 	return true
+}
+
+// tighten lets records come at the last moment at which they are not late, and ends
+// tumbling windows behind such records.
+func (g *gen) tighten() {
+	if slices.ContainsFunc(g.spec.Nodes, func(n Node) bool { return n.meets() }) {
+		return
+	}
+	for i := range g.spec.Nodes {
+		switch n := &g.spec.Nodes[i]; {
+		case kindOf(n.Kind).source:
+			n.Tight = true
+		case n.Kind == "tumbling" && g.n(2) == 0: // event times at the edges are multiples of ten
+			n.A, n.B = n.A/10*10, 1
+		}
+	}
 }
 
 // sinks ends every output that nobody reads; the last one is written to files.

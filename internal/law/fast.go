@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"goflink/state"
 	_ "goflink/state/pebblestate"
@@ -30,7 +31,7 @@ func runFast(s *Spec, f *Faults, dir string) (*outputs, error) {
 	for i := range attempts {
 		a := attempts[i]
 		scratch := filepath.Join(dir, fmt.Sprint("scratch-", i))
-		last, done, err := runAttempt(s, &a, from, out, scratch)
+		last, done, err := runAttempt(s, &a, i, from, out, scratch)
 		if err != nil {
 			return out, fmt.Errorf("attempt %d: %w", i, err)
 		}
@@ -48,7 +49,7 @@ func runFast(s *Spec, f *Faults, dir string) (*outputs, error) {
 	return out, nil
 }
 
-func runAttempt(s *Spec, a *Attempt, from *streamtest.Checkpoint, out *outputs, scratch string) (_ *streamtest.Checkpoint, done bool, err error) {
+func runAttempt(s *Spec, a *Attempt, number int, from *streamtest.Checkpoint, out *outputs, scratch string) (_ *streamtest.Checkpoint, done bool, err error) {
 	p, err := program(s, a, out)
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: %w", errGraph, err)
@@ -64,7 +65,7 @@ func runAttempt(s *Spec, a *Attempt, from *streamtest.Checkpoint, out *outputs, 
 			return times == a.N
 		}}
 	if s.Class == Idle { // its clock moves when nothing else can, so checkpoints must not always be under way
-		o.Tick, o.CheckpointEvery = 0, 100*a.Every
+		o.Tick, o.CheckpointEvery, o.Start = 0, 100*a.Every, start.Add(time.Duration(number)*attemptApart)
 	}
 	if a.Backend == state.Pebble {
 		o.Dir, o.MemoryBudget = scratch, smallBudget

@@ -55,9 +55,12 @@ func DrawFaults(s *Spec) *Faults {
 	r := rand.New(rand.NewPCG(s.Seed, 2))
 	groups := []int{8, 32, 128}[r.IntN(3)]
 	f := &Faults{}
-	kills := []int{0, 1, 2, 2, 3, 4}[r.IntN(6)]
+	kills := []int{0, 1, 2, 2, 3, 3, 4}[r.IntN(7)]
 	if last := s.Nodes[len(s.Nodes)-1]; s.Class == Idle || last.Fn == "sums" {
 		kills = 0
+	}
+	if s.restored() {
+		kills = 1
 	}
 	checkpoints := kills > 0 || r.IntN(2) == 0
 	for i := range kills + 1 {
@@ -79,8 +82,24 @@ func DrawFaults(s *Spec) *Faults {
 		}
 		f.Attempts = append(f.Attempts, a)
 	}
-	f.Again = kills > 0 && r.IntN(3) == 0 && !s.Batch
+	f.Again = kills > 0 && r.IntN(3) == 0 && !s.Batch && s.Class != Idle
+	switch {
+	case s.restored(): // soon, while the other source speaks
+		first := &f.Attempts[0]
+		first.Every, first.Steps, first.At, first.N, first.Final = 1, 0, streamtest.Completed, 1, false
+		f.Attempts[1].Every = 50
+	case kills > 0 && !s.Batch && r.IntN(4) == 0:
+		f.Attempts = append([]Attempt{f.Attempts[0].early(r)}, f.Attempts...)
+	}
 	return f
+}
+
+// early is an attempt like a that is killed behind its first checkpoint, before all
+// readers have asked for splits.
+func (a Attempt) early(r *rand.Rand) Attempt {
+	a.Seed, a.Parallelism, a.Single = r.Uint64(), 2+r.IntN(2), 1
+	a.Every, a.Steps, a.At, a.N, a.Final = 2+r.IntN(8), 0, streamtest.Completed, 1, false
+	return a
 }
 
 func (a *Attempt) drawKill(r *rand.Rand) {

@@ -93,7 +93,13 @@ func applied(key, start int64, vs []Event, ordered bool) Event {
 
 // unorderedPanes: sliding windows put their records together by slices of time,
 // sessions by the order in which they merged.
-func (n *Node) unorderedPanes() bool { return n.Kind == "sliding" || n.Kind == "session" }
+func (n *Node) unorderedPanes() bool { return n.Kind == "sliding" || n.meets() }
+
+// meets tells whether the node's windows become one with those that they touch.
+func (n *Node) meets() bool {
+	k := kindOf(n.Kind)
+	return k.meets != nil && k.meets(n)
+}
 
 // plain keeps what does not depend on which record of a window came first.
 func (b *builder) plain(n *Node, s stream.Stream[Event]) stream.Stream[Event] {

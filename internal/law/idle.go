@@ -2,13 +2,16 @@ package law
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"goflink/stream"
 )
 
-// What an idle graph is made of: a source that speaks for ten hours, and one that
-// says a word, falls silent for six, and says another one.
+// What an idle graph is made of: a source that speaks for ten hours, and beside it one
+// that says a word, falls silent for six, and says another one, or one that has ended
+// before the job was killed and restored. Of all results it is known when they must
+// come at the latest: an end of the input that brings what was forgotten is too late.
 const (
 	talk      = 10 * time.Hour
 	silence   = 6 * time.Hour
@@ -45,6 +48,10 @@ func idleKinds() []*kind {
 			ws := stream.BoundedOutOfOrderness[Event](0).WithTimestamps(Event.at).WithIdleness(idleAfter)
 			return stream.From(b.env, src, ws, b.options(n)...)
 		}, silentEvent),
+		source("brief", func(b *builder, n *Node) stream.Stream[Event] {
+			src := stream.GeneratorSource(n.A, 0, func(i int64) Event { return talkerEvent(n, i) })
+			return stream.From(b.env, src, stream.BoundedOutOfOrderness[Event](0).WithTimestamps(Event.at), b.options(n)...)
+		}, talkerEvent),
 		{name: "clocked", state: "window", keyed: true, timed: true, classes: []Class{Idle},
 			build: func(b *builder, n *Node, in stream.Stream[Event]) stream.Stream[Event] {
 				counts := stream.Count(stream.KeyBy(in, numberKey).Window(stream.Tumbling(ms(n.A))), b.options(n)...)
@@ -81,58 +88,101 @@ func (clocked) OnRecord(ctx *stream.Ctx[stream.NoKey], p stream.Pane[int64, int6
 	return nil
 }
 
-// idle draws the graph of both sources and one window.
+// idle draws the graph of the sources and a window behind them, which may read a side
+// output.
 func (g *gen) idle() {
-	g.spec.Nodes = []Node{
-		{Kind: "talker", A: 50 + g.n(40), Par: int(g.n(3)), Timed: true},
-		{Kind: "silent", A: 2, Par: 2, Timed: true},
-		{Kind: "clocked", In: []int{0, 1}, A: 20 + g.n(60), Par: int(g.n(3)), Part: "hash", Timed: true},
-		{Kind: "expiring", In: []int{0, 1}, Par: int(g.n(3)), Part: "hash"},
+	talker := Node{Kind: "talker", A: 50 + g.n(40), Par: int(g.n(3)), Timed: true}
+	clocked := Node{Kind: "clocked", In: []int{0, 1}, A: 20 + g.n(60), Par: int(g.n(3)), Part: "hash", Timed: true}
+	if g.n(3) == 0 {
+		g.spec.Nodes = []Node{talker, {Kind: "brief", A: 1 + g.n(9), Par: int(g.n(3)), Timed: true}, clocked}
+		g.spec.Sinks = []Sink{{In: 2, Kind: "each", Timed: true}}
+		return
 	}
-	g.spec.Sinks = []Sink{{In: 2, Kind: "each", Timed: true}, {In: 3, Kind: "each"}}
+	expiring := Node{Kind: "expiring", In: []int{0, 1}, A: g.n(2), Par: int(g.n(3)), Part: "hash"}
+	g.spec.Nodes = []Node{talker, {Kind: "silent", A: 2, Par: 2, Timed: true}, expiring}
+	if g.n(2) == 0 {
+		clocked.In, clocked.Side = []int{3}, true
+		g.spec.Nodes = append(g.spec.Nodes, Node{Kind: "split", In: []int{0, 1}, Par: int(g.n(3)), Part: "rebalance", Timed: true})
+	}
+	g.spec.Nodes = append(g.spec.Nodes, clocked)
+	g.spec.Sinks = []Sink{{In: len(g.spec.Nodes) - 1, Kind: "each", Timed: true}, {In: 2, Kind: "each"}}
 }
 
-// checkIdle checks the results and that a part of them came while one source was
-// silent.
-func checkIdle(s *Spec, got, expired []string, start time.Time) error {
+// restored tells whether an idle graph is killed once its short source has ended.
+func (s *Spec) restored() bool { return s.Class == Idle && s.Nodes[1].Kind == "brief" }
+
+// attemptApart is how far the clocks of two attempts of an idle graph are apart.
+const attemptApart = 1000 * time.Hour
+
+// checkIdle checks the results and when they came.
+func checkIdle(s *Spec, got [][]string, start time.Time) error {
 	all := Expect(s)
-	if err := compare(expired, all[1], true); err != nil {
-		return fmt.Errorf("state that expires: %w", err)
+	if len(got) > 1 {
+		if err := compare(got[1], all[1], true); err != nil {
+			return fmt.Errorf("state that expires: %w", err)
+		}
 	}
-	want := all[0]
-	early := 0
 	counts := map[[3]int64]int{}
-	for _, l := range want {
-		e, err := parsedShort(l)
-		if err != nil {
-			return err
-		}
-		counts[[3]int64{e.Key, e.At, e.N}]++
+	if err := eachShort(all[0], func(e Event) { counts[[3]int64{e.Key, e.At, e.N}]++ }); err != nil {
+		return err
 	}
-	for _, l := range got {
-		e, err := parsedShort(l)
-		if err != nil {
-			return err
-		}
+	var times []time.Duration
+	err := eachShort(got[0], func(e Event) {
 		counts[[3]int64{e.Key, e.At, e.N}]--
-		if at := time.UnixMilli(e.ID).Sub(start); at > idleAfter && at < silence-time.Minute {
-			early++
-		}
+		times = append(times, time.UnixMilli(e.ID).Sub(start))
+	})
+	if err != nil {
+		return err
 	}
 	for w, n := range counts {
-		if n != 0 {
+		if n > 0 || n < 0 && !s.restored() {
 			return fmt.Errorf("window %d of key %d with %d records: %d too few", w[1], w[0], w[2], n)
 		}
 	}
-	if early < len(want)/4 {
-		return fmt.Errorf("only %d of %d windows fired while a source was idle: it holds the others back", early, len(want))
+	if s.restored() {
+		return inTime(times)
+	}
+	early := 0
+	for _, at := range times {
+		if at > idleAfter && at < silence-time.Minute {
+			early++
+		}
+	}
+	if early < len(all[0])/4 {
+		return fmt.Errorf("only %d of %d windows fired while a source was idle: it holds the others back", early, len(all[0]))
 	}
 	return nil
 }
 
-func parsedShort(line string) (e Event, err error) {
-	if _, err := fmt.Sscanf(line, "%d k%d at%d n%d ", &e.ID, &e.Key, &e.At, &e.N); err != nil {
-		return e, fmt.Errorf("line %q: %w", line, err)
+// inTime checks that results came all through the restored attempt.
+func inTime(times []time.Duration) error {
+	end := slices.Max(times)
+	if end < attemptApart {
+		return fmt.Errorf("the last result came at %s: nothing was restored", end)
 	}
-	return e, nil
+	all, prompt := 0, 0
+	for _, at := range times {
+		if at < attemptApart {
+			continue
+		}
+		if all++; at < end-time.Hour {
+			prompt++
+		}
+	}
+	if prompt < all/3 {
+		return fmt.Errorf("only %d of %d windows fired before the end was near: a source that had ended holds the others back", prompt, all)
+	}
+	return nil
+}
+
+// eachShort reads lines back.
+func eachShort(lines []string, f func(e Event)) error {
+	for _, line := range lines {
+		var e Event
+		if _, err := fmt.Sscanf(line, "%d k%d at%d n%d ", &e.ID, &e.Key, &e.At, &e.N); err != nil {
+			return fmt.Errorf("line %q: %w", line, err)
+		}
+		f(e)
+	}
+	return nil
 }

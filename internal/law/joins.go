@@ -12,8 +12,9 @@ import (
 func joinKinds() []*kind {
 	windows := func(name string, build func(b *builder, n *Node, w joinOf) stream.Stream[Event], of func(n *Node, p pane, as, bs []Timed) []Timed) *kind {
 		return &kind{name: name, two: true, keyed: true, timed: true, counted: true, state: "window", classes: []Class{Free},
-			draw: func(g *gen, n *Node) { n.B = 10 + g.n(40); n.A, n.C = n.B+g.n(2*n.B), g.n(3) },
-			text: func(n *Node) string { return fmt.Sprintf("%d/%d/%d", n.A, n.B, n.C) },
+			meets: func(n *Node) bool { return n.C == 2 },
+			draw:  func(g *gen, n *Node) { n.B = 10 + g.n(40); n.A, n.C = n.B+g.n(2*n.B), g.n(3) },
+			text:  func(n *Node) string { return fmt.Sprintf("%d/%d/%d", n.A, n.B, n.C) },
 			buildTwo: func(b *builder, n *Node, in, second stream.Stream[Event]) stream.Stream[Event] {
 				return build(b, n, joinOf{in, second})
 			},

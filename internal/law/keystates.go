@@ -22,10 +22,12 @@ func stateKinds() []*kind {
 			stream.WithTTL(stream.TTL{Time: forever, Cleanup: stream.TTLCleanup{FullSnapshot: true, Incremental: 3, InCompaction: 1}})}),
 		foldingKind("reading", "value with TTL+list with TTL+map with TTL+reducing with TTL+aggregating with TTL", []stream.StateOption{
 			stream.WithTTL(stream.TTL{Time: forever, Update: stream.OnReadAndWrite, Visibility: stream.ReturnExpiredIfNotCleanedUp})}),
-		{name: "expiring", keyed: true, classes: []Class{Idle}, state: "value with TTL",
+		{name: "expiring", keyed: true, classes: []Class{Idle}, state: "value with TTL+list with TTL+map with TTL",
+			text: func(n *Node) string { return fmt.Sprintf("no background clean-up=%t", n.A == 1) },
 			build: func(b *builder, n *Node, in stream.Stream[Event]) stream.Stream[Event] {
 				return stream.Run(stream.KeyBy(in, numberKey), func(s *stream.Setup[int64]) *expiring {
-					return &expiring{stream.NewValue[int64](s, "count", stream.WithTTL(stream.TTL{Time: silence / 2}))}
+					ttl := stream.WithTTL(stream.TTL{Time: silence / 2, Cleanup: stream.TTLCleanup{NoBackground: n.A == 1}})
+					return &expiring{stream.NewValue[int64](s, "count", ttl), stream.NewList[int64](s, "list", ttl), stream.NewMap[int64, int64](s, "by", ttl)}
 				}, b.options(n)...)
 			},
 			eval: evalExpiring},
@@ -152,14 +154,24 @@ func foldedAll(key int64, in []Timed) Event {
 	return foldingResult(key, int64(len(in)), list, by, sum, digester{}.Result(acc))
 }
 
-// expiring counts a key's records; one that comes after a long silence is the first
-// again.
-type expiring struct{ count stream.Value[int64] }
+// expiring counts a key's records, in states of three kinds; one that comes after a
+// long silence is the first again.
+type expiring struct {
+	count stream.Value[int64]
+	list  stream.List[int64]
+	by    stream.MapState[int64, int64]
+}
 
 // OnRecord implements stream.KeyedFunc.
 func (x *expiring) OnRecord(_ *stream.Ctx[int64], e Event, out *stream.Out[Event]) error {
 	n := x.count.Or(0) + 1
 	x.count.Set(n)
+	x.list.Set(append(x.list.Get(), n)) // all of it is as young as the value
+	inMap, _ := x.by.Get(0)
+	x.by.Put(0, inMap+1)
+	if list := int64(len(x.list.Get())); list != n || inMap+1 != n {
+		return fmt.Errorf("key %d has %d in its value, %d in its list and %d in its map", e.Key, n, list, inMap+1)
+	}
 	out.Emit(Event{Key: e.Key, N: n})
 	return nil
 }

@@ -30,6 +30,9 @@ type kind struct {
 	// counted kinds may make many more records of few: theirs are counted when they
 	// are drawn.
 	counted bool
+	// meets: windows that only touch become one. Whether they still do when the
+	// watermark comes between them is not determined, see Node.Tight.
+	meets func(n *Node) bool
 	// side: there is a side output that others may read.
 	side func(n *Node) bool
 	// draw picks the parameters; count is of the input.
@@ -46,6 +49,8 @@ type kind struct {
 	buildTwo func(b *builder, n *Node, in, second stream.Stream[Event]) stream.Stream[Event]
 	evalTwo  func(n *Node, in, second []Timed) (out, side []Timed)
 }
+
+func always(*Node) bool { return true }
 
 func (k *kind) in(c Class) bool {
 	if len(k.classes) == 0 {
@@ -66,7 +71,7 @@ var registry struct {
 func kinds() []*kind {
 	registry.Do(func() {
 		registry.list = slices.Concat(sourceKinds(), statelessKinds(), processKinds(), rollingKinds(), windowKinds(), triggerKinds(),
-			countKinds(), lateKinds(), idleKinds(), connectKinds(), joinKinds(), broadcastKinds(), asyncKinds(), stateKinds(), subtaskKinds())
+			mergingKinds(), ownWindowKinds(), windowRunKinds(), countKinds(), lateKinds(), idleKinds(), connectKinds(), joinKinds(), broadcastKinds(), asyncKinds(), stateKinds(), subtaskKinds())
 	})
 	return registry.list
 }

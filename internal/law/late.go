@@ -19,7 +19,7 @@ import (
 // into a window that fired before: that windows fire once, and sums, hold for jobs
 // that were not killed.
 func lateKinds() []*kind {
-	mk := func(name string, assigner func(n *Node) stream.Assigner, fns ...string) *kind {
+	mk := func(name string, triggered bool, assigner func(n *Node) stream.Assigner, fns ...string) *kind {
 		return &kind{name: name, state: "window", keyed: true, timed: true, classes: []Class{Late},
 			side: func(*Node) bool { return true },
 			text: func(n *Node) string { return fmt.Sprintf("%dms lateness=%d", n.A, n.D) },
@@ -31,29 +31,37 @@ func lateKinds() []*kind {
 			},
 			build: func(b *builder, n *Node, in stream.Stream[Event]) stream.Stream[Event] {
 				if n.Text {
-					return lateWindow(b, n, stream.KeyBy(in, textKey).Window(assigner(n)))
+					return lateWindow(b, n, triggered, stream.KeyBy(in, textKey).Window(assigner(n)))
 				}
-				return lateWindow(b, n, stream.KeyBy(in, numberKey).Window(assigner(n)))
+				return lateWindow(b, n, triggered, stream.KeyBy(in, numberKey).Window(assigner(n)))
 			},
 			eval: func(_ *Node, in []Timed) (out, side []Timed) { return in, nil },
 		}
 	}
+	tumbling := func(n *Node) stream.Assigner { return stream.Tumbling(ms(n.A)) }
+	session := func(n *Node) stream.Assigner { return stream.Session(ms(n.A)) }
 	relay := each("relay", nil, func(e Timed, _ *Node, emit func(Timed)) { emit(e) }, func(b *builder, n *Node, in stream.Stream[Event]) stream.Stream[Event] {
 		return stream.Map(in, func(e Event) Event { return e }, b.options(n)...)
 	})
 	relay.classes = []Class{Late} // and where other graphs are shrunk
 	return []*kind{
 		relay,
-		mk("late-tumbling", func(n *Node) stream.Assigner { return stream.Tumbling(ms(n.A)) }, "once", "purge", "sums"),
-		mk("late-session", func(n *Node) stream.Assigner { return stream.Session(ms(n.A)) }, "once", "some"),
+		mk("late-tumbling", false, tumbling, "once", "purge", "sums"),
+		mk("late-session", false, session, "once", "some"),
+		// These ask a trigger about each record, which is that of event time.
+		mk("late-triggered", true, tumbling, "once", "purge", "sums"),
+		mk("late-merging", true, session, "once", "some"),
 	}
 }
 
 // firing marks the line that a window writes of itself, before its records.
 const firing = -1
 
-func lateWindow[K comparable](b *builder, n *Node, w stream.Windowed[K, Event]) stream.Stream[Event] {
+func lateWindow[K comparable](b *builder, n *Node, triggered bool, w stream.Windowed[K, Event]) stream.Stream[Event] {
 	w = w.LateTo(sideTag).AllowedLateness(ms(n.D))
+	if triggered {
+		w = w.Trigger(stream.EventTimeTrigger[Event]())
+	}
 	if n.Fn == "purge" {
 		w = w.Trigger(stream.Purging(stream.EventTimeTrigger[Event]()))
 	}
@@ -83,7 +91,7 @@ func (g *gen) late() {
 		for !g.step("relay") {
 		}
 	}
-	for !g.step(pick(g, []string{"late-tumbling", "late-tumbling", "late-session"})) {
+	for !g.step(pick(g, []string{"late-tumbling", "late-tumbling", "late-session", "late-triggered", "late-merging"})) {
 	}
 	last := len(g.spec.Nodes) - 1
 	g.spec.Sinks = []Sink{{In: last, Kind: "files"}, {In: last, Side: true, Kind: "files"}}
@@ -141,7 +149,7 @@ func checkOnce(n *Node, all map[int64]Event, in, late map[int64]int, fired map[[
 		}
 	}
 	for w, heads := range fired {
-		if undisturbed && n.Fn == "once" && n.Kind == "late-tumbling" && len(heads) != 1 {
+		if undisturbed && n.Fn == "once" && (n.Kind == "late-tumbling" || n.Kind == "late-triggered") && len(heads) != 1 {
 			return fmt.Errorf("window %d of key %d fired %d times", w[1], w[0], len(heads))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -22,7 +23,7 @@ type edit struct{ old, new string }
 // laid over the sources by the compiler's -overlay, all at once, so that no build
 // of ours carries any. One that no longer fits its file is to be written anew;
 // those of one file are applied in this order.
-var mutants = []mutant{
+var mutants = slices.Concat(windowMutants, batchMutants, []mutant{
 	{"timers lost at restore", "state/timerqueue.go", []edit{
 		{"if q.t.mark(slot).flags&flagUsed != 0 {",
 			"if q.t.mark(slot).flags&flagUsed != 0 && !(PLANTED && q.t.read(slot).mk%3 == 0) {"},
@@ -148,14 +149,9 @@ var mutants = []mutant{
 		}
 `},
 	}},
-	{"the end-of-input watermark is missing", "stream/watermark.go", []edit{
-		{`	e.wm = dataflow.MaxWatermark
-`,
-			`	e.wm = dataflow.MaxWatermark
-	if PLANTED {
-		return nil
-	}
-`},
+	{"the end-of-input watermark is missing", "stream/input.go", []edit{
+		{"\tif advanced {\n\t\tif err := g.to.Watermark(wm)",
+			"\tif advanced && !(PLANTED && wm == dataflow.MaxWatermark) {\n\t\tif err := g.to.Watermark(wm)"},
 	}},
 	{"splits of a reader do not wait for each other", "stream/watermark.go", []edit{
 		{`			low, idle = min(low, p.out.wm), false
@@ -192,66 +188,6 @@ var mutants = []mutant{
 			`	if o.patient && !PLANTED {
 		return o.openSplits()`},
 	}},
-	{"the late boundary off by one", "stream/window_aligned.go", []edit{
-		{"\tif addClamped(w.End-1, o.w.lateness) <= now {",
-			"\tif addClamped(w.End-1, o.w.lateness) <= now || PLANTED && w.End-2 <= now {"},
-	}},
-	{"a record is late one millisecond too late", "stream/window_aligned.go", []edit{
-		{"\tif addClamped(w.End-1, o.w.lateness) <= now ||",
-			"\tif addClamped(w.End-1, o.w.lateness) <= now && !(PLANTED && w.End-1 == now) ||"},
-	}},
-	{"allowed lateness keeps nothing", "stream/window_aligned.go", []edit{
-		{`	if ts == addClamped(s.End-1, o.w.lateness) {
-		o.keyed`,
-			`	if ts == addClamped(s.End-1, o.w.lateness) || PLANTED && ts == s.End-1 {
-		o.keyed`},
-	}},
-	{"a window fires twice", "stream/window_aligned.go", []edit{
-		{`	if ts == s.End-1 {
-		if err`,
-			`	if ts == s.End-1 || PLANTED {
-		if err`},
-	}},
-	{"a pane is dropped one window too early", "stream/window_aligned.go", []edit{
-		{"\t\t\tif s.A < next {",
-			"\t\t\tif s.A < next || PLANTED && s.A == next {"},
-	}},
-	{"sessions that meet are not merged", "stream/window_session_set.go", []edit{
-		{"{ return s.Start <= w.End && s.End >= w.Start }",
-			`{
-	if PLANTED {
-		return s.Start < w.End && s.End > w.Start
-	}
-	return s.Start <= w.End && s.End >= w.Start
-}`},
-	}},
-	{"what merged sessions held is lost", "stream/window_session.go", []edit{
-		{"\tif len(o.sources) > 0 {",
-			"\tif len(o.sources) > 0 && !PLANTED {"},
-	}},
-	{"the count evictor off by one", "stream/evictor.go", []edit{
-		{"\t\treturn recs[max(0, len(recs)-int(n)):]",
-			`		if PLANTED {
-			return recs[max(0, len(recs)-int(n)-1):]
-		}
-		return recs[max(0, len(recs)-int(n)):]`},
-	}},
-	{"the time evictor off by one", "stream/evictor.go", []edit{
-		{"r.TS > newest-ms {",
-			"r.TS > newest-ms || PLANTED && r.TS == newest-ms {"},
-	}},
-	{"a trigger forgets its state", "stream/window_triggered.go", []edit{
-		{`		o.state.Set(o.cur)
-`,
-			`		if !PLANTED {
-			o.state.Set(o.cur)
-		}
-`},
-	}},
-	{"purging does not", "stream/window_triggered.go", []edit{
-		{"\tif a.purges() {",
-			"\tif a.purges() && !PLANTED {"},
-	}},
 	{"a late record gets lost beside its side output", "stream/window.go", []edit{
 		{`	if o.late != nil {
 `,
@@ -268,14 +204,6 @@ var mutants = []mutant{
 	{"two consumers share a record that one changes", "stream/task.go", []edit{
 		{"\t\tif i < last && !f.flat {",
 			"\t\tif i < last && !f.flat && !PLANTED {"},
-	}},
-	{"results of a batch come again after a restore", "stream/reduce.go", []edit{
-		{`			o.value.Clear()
-`,
-			`			if !PLANTED {
-				o.value.Clear()
-			}
-`},
 	}},
 	{"a commit lost after restore", "stream/sink_commit_op.go", []edit{
 		{"\tk.add(list)\n\treturn k.commit(ctx, len(k.pending))",
@@ -389,11 +317,35 @@ func (s *side[T]) Watermark(ts int64) error {
 	}
 	return newOperatorList[V](s, name, "union list", dataflow.ListUnion)`},
 	}},
+	{"a joined record is forgotten too early", "stream/intervaljoin.go", []edit{
+		{"addClamped(r.TS, max(x.upper, 0)))\n\treturn x.done()",
+			"addClamped(r.TS, max(x.upper, 0)-early))\n\treturn x.done()"},
+		{"\tx.first.add(r)\n",
+			"\tx.first.add(r)\n\tearly := int64(0)\n\tif PLANTED {\n\t\tearly = max(x.upper, 0)\n\t}\n"},
+		{"\t\tx.first.remove(ts - max(x.upper, 0))\n",
+			"\t\tif PLANTED {\n\t\t\tts += max(x.upper, 0)\n\t\t}\n\t\tx.first.remove(ts - max(x.upper, 0))\n"},
+	}},
+	{"ordered answers come as they are there", "stream/async_op.go", []edit{
+		{"\to.queue.ordered = o.conf.ordered\n",
+			"\to.queue.ordered = o.conf.ordered && !PLANTED\n"},
+	}},
 	{"a value's time is not restored", "state/ttl_codec.go", []edit{
 		{"\tv.at = at\n",
 			"\tif v.at = at; PLANTED {\n\t\tv.at = -1 << 60\n\t}\n"},
 	}},
-}
+	{"a value that expired lives on", "state/ttl_value.go", []edit{
+		{"\tif x.at <= now-s.life.millis {",
+			"\tif x.at <= now-s.life.millis && !PLANTED {"},
+	}},
+	{"a list's element that expired lives on", "state/ttl_list.go", []edit{
+		{"\t\talive := x.at > now-s.life.millis\n",
+			"\t\talive := x.at > now-s.life.millis || PLANTED\n"},
+	}},
+	{"a map's entry that expired lives on", "state/ttl_map.go", []edit{
+		{"\tif at <= now-s.life.millis {",
+			"\tif at <= now-s.life.millis && !PLANTED {"},
+	}},
+})
 
 // root is the repository's folder.
 const root = "../.."

@@ -30,7 +30,7 @@ func sourceKinds() []*kind {
 	mk := func(name string, build func(b *builder, n *Node) stream.Stream[Event]) *kind {
 		return &kind{name: name, source: true, classes: []Class{Free, Ordered, Late}, draw: drawSource,
 			text: func(n *Node) string {
-				return fmt.Sprintf("n=%d disorder=%d keys=%d watermarks=%d skew=%d", n.A, n.B, n.C, n.D, n.Skew)
+				return fmt.Sprintf("n=%d disorder=%d keys=%d watermarks=%d skew=%d tight=%t", n.A, n.B, n.C, n.D, n.Skew, n.Tight)
 			},
 			build: func(b *builder, n *Node, _ stream.Stream[Event]) stream.Stream[Event] { return build(b, n) },
 			eval: func(n *Node, _ []Timed) (out, side []Timed) {
@@ -69,6 +69,10 @@ func (e Event) at() int64 { return e.At }
 // sourceStep is the event time between two bursts.
 const sourceStep = 40
 
+// edges is the share of records at either edge of what tight sources may emit: one
+// of so many.
+const edges = 6
+
 func drawSource(g *gen, n *Node) {
 	n.A = 30 + g.n(200)
 	n.B, n.C, n.D = g.n(4)*50, 1+g.n(12), 1+g.n(3)
@@ -87,7 +91,11 @@ func (n *Node) event(i int64) Event {
 			key = 0 // some keys are hot
 		}
 	}
-	at := 1000 + i/burst*sourceStep + h(3)%sourceStep - h(4)%(n.B+1) + i%4/2*n.Skew
+	ahead, behind := h(3)%sourceStep, h(4)%(n.B+1)
+	if edge := h(7) % edges; n.Tight && edge < 2 {
+		ahead, behind = edge*(sourceStep-1), (1-edge)*n.B
+	}
+	at := 1000 + i/burst*sourceStep + ahead - behind + i%4/2*n.Skew
 	return Event{ID: n.Salt%1000*1_000_000 + i, Key: key, At: at, N: h(5) % 100, Path: []int64{h(6) % 10, i % 3}}
 }
 

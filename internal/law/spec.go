@@ -50,6 +50,9 @@ type Node struct {
 	// A to D are the kind's own; see its text. Salt is what a source's records are
 	// made of, Skew how far half of its splits are ahead of the others in event time.
 	A, B, C, D, Salt, Skew int64
+	// Tight: many of a source's records are as far behind the newest one, or ahead of
+	// the others, as they may be, so that the watermark comes right before them.
+	Tight bool
 	// Ordered, Timed and Count are of its output: whether the order within keys
 	// and the event times are determined, and about how many records there are.
 	Ordered, Timed bool

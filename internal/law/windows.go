@@ -28,6 +28,8 @@ type shape struct {
 	fns []string
 	// noLateness: the window has no end of event time.
 	noLateness bool
+	// merges: windows become one with others that they touch.
+	merges bool
 }
 
 func ms(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
@@ -36,7 +38,8 @@ func ms(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 // lateness.
 func (s shape) kind(name string) *kind {
 	return &kind{name: name, state: "window", keyed: true, timed: true,
-		side: func(n *Node) bool { return n.Late },
+		side:  func(n *Node) bool { return n.Late },
+		meets: func(*Node) bool { return s.merges },
 		draw: func(g *gen, n *Node) {
 			s.draw(g, n)
 			n.Fn = pick(g, s.fns)
@@ -49,7 +52,7 @@ func (s shape) kind(name string) *kind {
 		},
 		text: func(n *Node) string { return fmt.Sprintf("%d/%d/%d lateness=%d", n.A, n.B, n.C, n.D) },
 		grows: func(n *Node, count int) int {
-			if s.assigner(n) != stream.Tumbling(ms(n.A)) && n.B > 0 && n.A > n.B {
+			if !s.merges && s.assigner(n) != stream.Tumbling(ms(n.A)) && n.B > 0 && n.A > n.B {
 				return count/4*int(n.A/n.B) + 1
 			}
 			return count/4 + 1
@@ -134,7 +137,7 @@ func windowKinds() []*kind {
 		shape{fns: freeFns, assigner: func(n *Node) stream.Assigner { return stream.Sliding(ms(n.A), ms(n.B)) },
 			draw:  func(g *gen, n *Node) { n.A = 20 + g.n(50); n.B = n.A + g.n(60) },
 			panes: func(n *Node, list []Timed) []pane { return aligned(list, n.A, n.B, 0) }}.kind("hopping"),
-		shape{fns: freeFns, assigner: func(n *Node) stream.Assigner { return stream.Session(ms(n.A)) },
+		shape{fns: freeFns, merges: true, assigner: func(n *Node) stream.Assigner { return stream.Session(ms(n.A)) },
 			draw:  func(g *gen, n *Node) { n.A = 3 + g.n(60) },
 			panes: func(n *Node, list []Timed) []pane { return sessions(list, n.A) }}.kind("session"),
 	}
