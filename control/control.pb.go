@@ -3650,8 +3650,9 @@ type DeployTasks struct {
 	Locations          []*TaskLocation        `protobuf:"bytes,3,rep,name=locations,proto3" json:"locations,omitempty"`                              // of every subtask that these tasks exchange data with
 	CheckpointDir      string                 `protobuf:"bytes,4,opt,name=checkpoint_dir,json=checkpointDir,proto3" json:"checkpoint_dir,omitempty"` // <dir>/<job id>, empty without checkpointing
 	RestoredCheckpoint int64                  `protobuf:"varint,5,opt,name=restored_checkpoint,json=restoredCheckpoint,proto3" json:"restored_checkpoint,omitempty"`
-	Region             int32                  `protobuf:"varint,6,opt,name=region,proto3" json:"region,omitempty"` // its tasks run and fail together; those of other regions go on
-	Reads              []*PartitionRead       `protobuf:"bytes,30,rep,name=reads,proto3" json:"reads,omitempty"`   // partitions of this worker that tasks of the region read, here or elsewhere
+	Region             int32                  `protobuf:"varint,6,opt,name=region,proto3" json:"region,omitempty"`                                                                                      // its tasks run and fail together; those of other regions go on
+	Reads              []*PartitionRead       `protobuf:"bytes,30,rep,name=reads,proto3" json:"reads,omitempty"`                                                                                        // partitions of this worker that tasks of the region read, here or elsewhere
+	Parallelism        map[string]int32       `protobuf:"bytes,40,rep,name=parallelism,proto3" json:"parallelism,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // of the vertices that do not have that of the JobGraph
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -3731,6 +3732,13 @@ func (x *DeployTasks) GetRegion() int32 {
 func (x *DeployTasks) GetReads() []*PartitionRead {
 	if x != nil {
 		return x.Reads
+	}
+	return nil
+}
+
+func (x *DeployTasks) GetParallelism() map[string]int32 {
+	if x != nil {
+		return x.Parallelism
 	}
 	return nil
 }
@@ -5824,7 +5832,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\x15heartbeat_interval_ms\x18\x02 \x01(\x03R\x13heartbeatIntervalMs\x120\n" +
 	"\x14heartbeat_timeout_ms\x18\x03 \x01(\x03R\x12heartbeatTimeoutMs\x12\x14\n" +
 	"\x05epoch\x18\x04 \x01(\x03R\x05epoch\x12\x16\n" +
-	"\x06secret\x18\x05 \x01(\tR\x06secret\"\xc1\x02\n" +
+	"\x06secret\x18\x05 \x01(\tR\x06secret\"\xd2\x03\n" +
 	"\vDeployTasks\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x05R\aattempt\x125\n" +
 	"\x05tasks\x18\x02 \x03(\v2\x1f.goflink.control.TaskDeploymentR\x05tasks\x12;\n" +
@@ -5832,7 +5840,11 @@ const file_control_control_proto_rawDesc = "" +
 	"\x0echeckpoint_dir\x18\x04 \x01(\tR\rcheckpointDir\x12/\n" +
 	"\x13restored_checkpoint\x18\x05 \x01(\x03R\x12restoredCheckpoint\x12\x16\n" +
 	"\x06region\x18\x06 \x01(\x05R\x06region\x124\n" +
-	"\x05reads\x18\x1e \x03(\v2\x1e.goflink.control.PartitionReadR\x05reads\"\x88\x01\n" +
+	"\x05reads\x18\x1e \x03(\v2\x1e.goflink.control.PartitionReadR\x05reads\x12O\n" +
+	"\vparallelism\x18( \x03(\v2-.goflink.control.DeployTasks.ParallelismEntryR\vparallelism\x1a>\n" +
+	"\x10ParallelismEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\x88\x01\n" +
 	"\rPartitionRead\x12\x12\n" +
 	"\x04edge\x18\x01 \x01(\x05R\x04edge\x121\n" +
 	"\bproducer\x18\x02 \x01(\v2\x15.goflink.control.TaskR\bproducer\x12\x16\n" +
@@ -6009,7 +6021,7 @@ func file_control_control_proto_rawDescGZIP() []byte {
 	return file_control_control_proto_rawDescData
 }
 
-var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 74)
+var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
 var file_control_control_proto_goTypes = []any{
 	(*FetchProgramRequest)(nil),   // 0: goflink.control.FetchProgramRequest
 	(*Chunk)(nil),                 // 1: goflink.control.Chunk
@@ -6080,11 +6092,12 @@ var file_control_control_proto_goTypes = []any{
 	nil,                           // 66: goflink.control.TaskState.AccumulatorsEntry
 	nil,                           // 67: goflink.control.TaskMetrics.MetricsEntry
 	nil,                           // 68: goflink.control.TaskMetrics.AccumulatorsEntry
-	nil,                           // 69: goflink.control.CoordinatorSnapshot.StatesEntry
-	nil,                           // 70: goflink.control.StartEnumerators.StatesEntry
-	nil,                           // 71: goflink.control.StartEnumerators.ParallelismEntry
-	nil,                           // 72: goflink.control.Bootstrap.OnceEntry
-	nil,                           // 73: goflink.control.Bootstrap.ConfigEntry
+	nil,                           // 69: goflink.control.DeployTasks.ParallelismEntry
+	nil,                           // 70: goflink.control.CoordinatorSnapshot.StatesEntry
+	nil,                           // 71: goflink.control.StartEnumerators.StatesEntry
+	nil,                           // 72: goflink.control.StartEnumerators.ParallelismEntry
+	nil,                           // 73: goflink.control.Bootstrap.OnceEntry
+	nil,                           // 74: goflink.control.Bootstrap.ConfigEntry
 }
 var file_control_control_proto_depIdxs = []int32{
 	3,   // 0: goflink.control.TaskManagerEvent.register:type_name -> goflink.control.RegisterTaskManager
@@ -6152,50 +6165,51 @@ var file_control_control_proto_depIdxs = []int32{
 	43,  // 62: goflink.control.DeployTasks.tasks:type_name -> goflink.control.TaskDeployment
 	44,  // 63: goflink.control.DeployTasks.locations:type_name -> goflink.control.TaskLocation
 	42,  // 64: goflink.control.DeployTasks.reads:type_name -> goflink.control.PartitionRead
-	19,  // 65: goflink.control.PartitionRead.producer:type_name -> goflink.control.Task
-	19,  // 66: goflink.control.TaskDeployment.task:type_name -> goflink.control.Task
-	27,  // 67: goflink.control.TaskDeployment.restore:type_name -> goflink.control.OperatorState
-	19,  // 68: goflink.control.CancelTasks.tasks:type_name -> goflink.control.Task
-	19,  // 69: goflink.control.TriggerCheckpoint.tasks:type_name -> goflink.control.Task
-	19,  // 70: goflink.control.FinalCommit.tasks:type_name -> goflink.control.Task
-	53,  // 71: goflink.control.CoordinatorEvent.register:type_name -> goflink.control.RegisterCoordinator
-	5,   // 72: goflink.control.CoordinatorEvent.heartbeat:type_name -> goflink.control.Heartbeat
-	50,  // 73: goflink.control.CoordinatorEvent.assign:type_name -> goflink.control.AssignSplits
-	55,  // 74: goflink.control.CoordinatorEvent.snapshot:type_name -> goflink.control.CoordinatorSnapshot
-	56,  // 75: goflink.control.CoordinatorEvent.failed:type_name -> goflink.control.CoordinatorFailed
-	33,  // 76: goflink.control.CoordinatorEvent.source_event:type_name -> goflink.control.SourceEvent
-	54,  // 77: goflink.control.CoordinatorEvent.ready:type_name -> goflink.control.CoordinatorReady
-	69,  // 78: goflink.control.CoordinatorSnapshot.states:type_name -> goflink.control.CoordinatorSnapshot.StatesEntry
-	21,  // 79: goflink.control.CoordinatorFailed.failure:type_name -> goflink.control.Failure
-	40,  // 80: goflink.control.CoordinatorCommand.registered:type_name -> goflink.control.WorkerRegistered
-	58,  // 81: goflink.control.CoordinatorCommand.start:type_name -> goflink.control.StartEnumerators
-	32,  // 82: goflink.control.CoordinatorCommand.split_request:type_name -> goflink.control.SplitRequest
-	59,  // 83: goflink.control.CoordinatorCommand.checkpoint:type_name -> goflink.control.CoordinatorCheckpoint
-	48,  // 84: goflink.control.CoordinatorCommand.complete:type_name -> goflink.control.CheckpointComplete
-	49,  // 85: goflink.control.CoordinatorCommand.aborted:type_name -> goflink.control.CheckpointAborted
-	16,  // 86: goflink.control.CoordinatorCommand.shutdown:type_name -> goflink.control.Shutdown
-	5,   // 87: goflink.control.CoordinatorCommand.heartbeat:type_name -> goflink.control.Heartbeat
-	33,  // 88: goflink.control.CoordinatorCommand.source_event:type_name -> goflink.control.SourceEvent
-	70,  // 89: goflink.control.StartEnumerators.states:type_name -> goflink.control.StartEnumerators.StatesEntry
-	71,  // 90: goflink.control.StartEnumerators.parallelism:type_name -> goflink.control.StartEnumerators.ParallelismEntry
-	13,  // 91: goflink.control.Bootstrap.worker:type_name -> goflink.control.StartWorker
-	72,  // 92: goflink.control.Bootstrap.once:type_name -> goflink.control.Bootstrap.OnceEntry
-	73,  // 93: goflink.control.Bootstrap.config:type_name -> goflink.control.Bootstrap.ConfigEntry
-	27,  // 94: goflink.control.CheckpointMetadata.states:type_name -> goflink.control.OperatorState
-	62,  // 95: goflink.control.CheckpointMetadata.operators:type_name -> goflink.control.OperatorInfo
-	2,   // 96: goflink.control.JobManager.TaskManager:input_type -> goflink.control.TaskManagerEvent
-	17,  // 97: goflink.control.JobManager.Worker:input_type -> goflink.control.WorkerEvent
-	52,  // 98: goflink.control.JobManager.Coordinator:input_type -> goflink.control.CoordinatorEvent
-	0,   // 99: goflink.control.JobManager.FetchProgram:input_type -> goflink.control.FetchProgramRequest
-	11,  // 100: goflink.control.JobManager.TaskManager:output_type -> goflink.control.TaskManagerCommand
-	37,  // 101: goflink.control.JobManager.Worker:output_type -> goflink.control.WorkerCommand
-	57,  // 102: goflink.control.JobManager.Coordinator:output_type -> goflink.control.CoordinatorCommand
-	1,   // 103: goflink.control.JobManager.FetchProgram:output_type -> goflink.control.Chunk
-	100, // [100:104] is the sub-list for method output_type
-	96,  // [96:100] is the sub-list for method input_type
-	96,  // [96:96] is the sub-list for extension type_name
-	96,  // [96:96] is the sub-list for extension extendee
-	0,   // [0:96] is the sub-list for field type_name
+	69,  // 65: goflink.control.DeployTasks.parallelism:type_name -> goflink.control.DeployTasks.ParallelismEntry
+	19,  // 66: goflink.control.PartitionRead.producer:type_name -> goflink.control.Task
+	19,  // 67: goflink.control.TaskDeployment.task:type_name -> goflink.control.Task
+	27,  // 68: goflink.control.TaskDeployment.restore:type_name -> goflink.control.OperatorState
+	19,  // 69: goflink.control.CancelTasks.tasks:type_name -> goflink.control.Task
+	19,  // 70: goflink.control.TriggerCheckpoint.tasks:type_name -> goflink.control.Task
+	19,  // 71: goflink.control.FinalCommit.tasks:type_name -> goflink.control.Task
+	53,  // 72: goflink.control.CoordinatorEvent.register:type_name -> goflink.control.RegisterCoordinator
+	5,   // 73: goflink.control.CoordinatorEvent.heartbeat:type_name -> goflink.control.Heartbeat
+	50,  // 74: goflink.control.CoordinatorEvent.assign:type_name -> goflink.control.AssignSplits
+	55,  // 75: goflink.control.CoordinatorEvent.snapshot:type_name -> goflink.control.CoordinatorSnapshot
+	56,  // 76: goflink.control.CoordinatorEvent.failed:type_name -> goflink.control.CoordinatorFailed
+	33,  // 77: goflink.control.CoordinatorEvent.source_event:type_name -> goflink.control.SourceEvent
+	54,  // 78: goflink.control.CoordinatorEvent.ready:type_name -> goflink.control.CoordinatorReady
+	70,  // 79: goflink.control.CoordinatorSnapshot.states:type_name -> goflink.control.CoordinatorSnapshot.StatesEntry
+	21,  // 80: goflink.control.CoordinatorFailed.failure:type_name -> goflink.control.Failure
+	40,  // 81: goflink.control.CoordinatorCommand.registered:type_name -> goflink.control.WorkerRegistered
+	58,  // 82: goflink.control.CoordinatorCommand.start:type_name -> goflink.control.StartEnumerators
+	32,  // 83: goflink.control.CoordinatorCommand.split_request:type_name -> goflink.control.SplitRequest
+	59,  // 84: goflink.control.CoordinatorCommand.checkpoint:type_name -> goflink.control.CoordinatorCheckpoint
+	48,  // 85: goflink.control.CoordinatorCommand.complete:type_name -> goflink.control.CheckpointComplete
+	49,  // 86: goflink.control.CoordinatorCommand.aborted:type_name -> goflink.control.CheckpointAborted
+	16,  // 87: goflink.control.CoordinatorCommand.shutdown:type_name -> goflink.control.Shutdown
+	5,   // 88: goflink.control.CoordinatorCommand.heartbeat:type_name -> goflink.control.Heartbeat
+	33,  // 89: goflink.control.CoordinatorCommand.source_event:type_name -> goflink.control.SourceEvent
+	71,  // 90: goflink.control.StartEnumerators.states:type_name -> goflink.control.StartEnumerators.StatesEntry
+	72,  // 91: goflink.control.StartEnumerators.parallelism:type_name -> goflink.control.StartEnumerators.ParallelismEntry
+	13,  // 92: goflink.control.Bootstrap.worker:type_name -> goflink.control.StartWorker
+	73,  // 93: goflink.control.Bootstrap.once:type_name -> goflink.control.Bootstrap.OnceEntry
+	74,  // 94: goflink.control.Bootstrap.config:type_name -> goflink.control.Bootstrap.ConfigEntry
+	27,  // 95: goflink.control.CheckpointMetadata.states:type_name -> goflink.control.OperatorState
+	62,  // 96: goflink.control.CheckpointMetadata.operators:type_name -> goflink.control.OperatorInfo
+	2,   // 97: goflink.control.JobManager.TaskManager:input_type -> goflink.control.TaskManagerEvent
+	17,  // 98: goflink.control.JobManager.Worker:input_type -> goflink.control.WorkerEvent
+	52,  // 99: goflink.control.JobManager.Coordinator:input_type -> goflink.control.CoordinatorEvent
+	0,   // 100: goflink.control.JobManager.FetchProgram:input_type -> goflink.control.FetchProgramRequest
+	11,  // 101: goflink.control.JobManager.TaskManager:output_type -> goflink.control.TaskManagerCommand
+	37,  // 102: goflink.control.JobManager.Worker:output_type -> goflink.control.WorkerCommand
+	57,  // 103: goflink.control.JobManager.Coordinator:output_type -> goflink.control.CoordinatorCommand
+	1,   // 104: goflink.control.JobManager.FetchProgram:output_type -> goflink.control.Chunk
+	101, // [101:105] is the sub-list for method output_type
+	97,  // [97:101] is the sub-list for method input_type
+	97,  // [97:97] is the sub-list for extension type_name
+	97,  // [97:97] is the sub-list for extension extendee
+	0,   // [0:97] is the sub-list for field type_name
 }
 
 func init() { file_control_control_proto_init() }
@@ -6274,7 +6288,7 @@ func file_control_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_control_proto_rawDesc), len(file_control_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   74,
+			NumMessages:   75,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

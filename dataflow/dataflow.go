@@ -303,10 +303,12 @@ type Env struct {
 	Subtask        int
 	Parallelism    int
 	MaxParallelism int
-	Attempt        int
-	Epoch          int64
-	Host           string
-	KeyGroups      state.Range
+	// ParallelismOf is that of another vertex, by its id; nil: that of the graph.
+	ParallelismOf func(vertexID string) int
+	Attempt       int
+	Epoch         int64
+	Host          string
+	KeyGroups     state.Range
 
 	// InputChannels is the number of channels of incoming edge i.
 	InputChannels []int

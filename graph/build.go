@@ -65,7 +65,7 @@ func Build(g *StreamGraph) (*Chained, error) {
 		g.MaxParallelism = -1 // as Flink reports it
 	}
 	c.Graph = &JobGraph{
-		Version: Version, Protocol: Protocol, Regions: true, Name: g.Name,
+		Version: Version, Protocol: Protocol, Regions: true, Rescales: true, Name: g.Name,
 		Config: maps.Clone(g.Config), Once: maps.Clone(g.Once),
 		MaxParallelism: int32(g.MaxParallelism),
 	}
@@ -128,6 +128,7 @@ func (ch *Chain) vertex() *Vertex {
 		v.Operators = append(v.Operators, n.operator())
 		v.Source = v.Source || n.Enumerator
 		v.Sink = v.Sink || n.Sink
+		v.Fixed = v.Fixed || n.Fixed
 	}
 	ch.Vertex = v
 	return v

@@ -103,9 +103,11 @@ type JobGraph struct {
 	Restore        *SavepointRestore      `protobuf:"bytes,10,opt,name=restore,proto3" json:"restore,omitempty"`                                                                     // start from a savepoint or retained checkpoint
 	Once           map[string][]byte      `protobuf:"bytes,11,rep,name=once,proto3" json:"once,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // values of stream.Once, computed by the plan alone
 	SubmittedMs    int64                  `protobuf:"varint,12,opt,name=submitted_ms,json=submittedMs,proto3" json:"submitted_ms,omitempty"`
-	Protocol       uint32                 `protobuf:"varint,13,opt,name=protocol,proto3" json:"protocol,omitempty"` // worker protocol that the program was built with
-	Warnings       []string               `protobuf:"bytes,14,rep,name=warnings,proto3" json:"warnings,omitempty"`  // e.g. stateful operators without a uid
-	Regions        bool                   `protobuf:"varint,20,opt,name=regions,proto3" json:"regions,omitempty"`   // the program's workers can run regions in attempts of their own
+	Protocol       uint32                 `protobuf:"varint,13,opt,name=protocol,proto3" json:"protocol,omitempty"`        // worker protocol that the program was built with
+	Warnings       []string               `protobuf:"bytes,14,rep,name=warnings,proto3" json:"warnings,omitempty"`         // e.g. stateful operators without a uid
+	Regions        bool                   `protobuf:"varint,20,opt,name=regions,proto3" json:"regions,omitempty"`          // the program's workers can run regions in attempts of their own
+	Rescales       bool                   `protobuf:"varint,30,opt,name=rescales,proto3" json:"rescales,omitempty"`        // the program's workers take the parallelism of vertices from deployments
+	Requirements   []*ResourceRequirement `protobuf:"bytes,31,rep,name=requirements,proto3" json:"requirements,omitempty"` // bounds that the job was given since, for the adaptive scheduler
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -245,6 +247,81 @@ func (x *JobGraph) GetRegions() bool {
 	return false
 }
 
+func (x *JobGraph) GetRescales() bool {
+	if x != nil {
+		return x.Rescales
+	}
+	return false
+}
+
+func (x *JobGraph) GetRequirements() []*ResourceRequirement {
+	if x != nil {
+		return x.Requirements
+	}
+	return nil
+}
+
+// ResourceRequirement bounds the parallelism of a vertex; -1: the default.
+type ResourceRequirement struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Vertex        string                 `protobuf:"bytes,1,opt,name=vertex,proto3" json:"vertex,omitempty"`
+	LowerBound    int32                  `protobuf:"varint,2,opt,name=lower_bound,json=lowerBound,proto3" json:"lower_bound,omitempty"`
+	UpperBound    int32                  `protobuf:"varint,3,opt,name=upper_bound,json=upperBound,proto3" json:"upper_bound,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceRequirement) Reset() {
+	*x = ResourceRequirement{}
+	mi := &file_graph_graph_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceRequirement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceRequirement) ProtoMessage() {}
+
+func (x *ResourceRequirement) ProtoReflect() protoreflect.Message {
+	mi := &file_graph_graph_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceRequirement.ProtoReflect.Descriptor instead.
+func (*ResourceRequirement) Descriptor() ([]byte, []int) {
+	return file_graph_graph_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ResourceRequirement) GetVertex() string {
+	if x != nil {
+		return x.Vertex
+	}
+	return ""
+}
+
+func (x *ResourceRequirement) GetLowerBound() int32 {
+	if x != nil {
+		return x.LowerBound
+	}
+	return 0
+}
+
+func (x *ResourceRequirement) GetUpperBound() int32 {
+	if x != nil {
+		return x.UpperBound
+	}
+	return 0
+}
+
 // Program is the job binary: found by content, started with the same arguments
 // in every role.
 type Program struct {
@@ -262,7 +339,7 @@ type Program struct {
 
 func (x *Program) Reset() {
 	*x = Program{}
-	mi := &file_graph_graph_proto_msgTypes[1]
+	mi := &file_graph_graph_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -274,7 +351,7 @@ func (x *Program) String() string {
 func (*Program) ProtoMessage() {}
 
 func (x *Program) ProtoReflect() protoreflect.Message {
-	mi := &file_graph_graph_proto_msgTypes[1]
+	mi := &file_graph_graph_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -287,7 +364,7 @@ func (x *Program) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Program.ProtoReflect.Descriptor instead.
 func (*Program) Descriptor() ([]byte, []int) {
-	return file_graph_graph_proto_rawDescGZIP(), []int{1}
+	return file_graph_graph_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Program) GetSha256() string {
@@ -350,7 +427,7 @@ type SavepointRestore struct {
 
 func (x *SavepointRestore) Reset() {
 	*x = SavepointRestore{}
-	mi := &file_graph_graph_proto_msgTypes[2]
+	mi := &file_graph_graph_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -362,7 +439,7 @@ func (x *SavepointRestore) String() string {
 func (*SavepointRestore) ProtoMessage() {}
 
 func (x *SavepointRestore) ProtoReflect() protoreflect.Message {
-	mi := &file_graph_graph_proto_msgTypes[2]
+	mi := &file_graph_graph_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -375,7 +452,7 @@ func (x *SavepointRestore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SavepointRestore.ProtoReflect.Descriptor instead.
 func (*SavepointRestore) Descriptor() ([]byte, []int) {
-	return file_graph_graph_proto_rawDescGZIP(), []int{2}
+	return file_graph_graph_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SavepointRestore) GetPath() string {
@@ -410,13 +487,14 @@ type Vertex struct {
 	SlotSharingGroup string                 `protobuf:"bytes,6,opt,name=slot_sharing_group,json=slotSharingGroup,proto3" json:"slot_sharing_group,omitempty"` // "default"
 	Source           bool                   `protobuf:"varint,7,opt,name=source,proto3" json:"source,omitempty"`                                              // has an enumerator in the coordinator
 	Sink             bool                   `protobuf:"varint,8,opt,name=sink,proto3" json:"sink,omitempty"`
+	Fixed            bool                   `protobuf:"varint,30,opt,name=fixed,proto3" json:"fixed,omitempty"` // it cannot have another parallelism
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Vertex) Reset() {
 	*x = Vertex{}
-	mi := &file_graph_graph_proto_msgTypes[3]
+	mi := &file_graph_graph_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -428,7 +506,7 @@ func (x *Vertex) String() string {
 func (*Vertex) ProtoMessage() {}
 
 func (x *Vertex) ProtoReflect() protoreflect.Message {
-	mi := &file_graph_graph_proto_msgTypes[3]
+	mi := &file_graph_graph_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -441,7 +519,7 @@ func (x *Vertex) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vertex.ProtoReflect.Descriptor instead.
 func (*Vertex) Descriptor() ([]byte, []int) {
-	return file_graph_graph_proto_rawDescGZIP(), []int{3}
+	return file_graph_graph_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Vertex) GetId() string {
@@ -500,6 +578,13 @@ func (x *Vertex) GetSink() bool {
 	return false
 }
 
+func (x *Vertex) GetFixed() bool {
+	if x != nil {
+		return x.Fixed
+	}
+	return false
+}
+
 type Operator struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`     // 32 hex digits: from the uid, or of kind, name and inputs
@@ -520,7 +605,7 @@ type Operator struct {
 
 func (x *Operator) Reset() {
 	*x = Operator{}
-	mi := &file_graph_graph_proto_msgTypes[4]
+	mi := &file_graph_graph_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -532,7 +617,7 @@ func (x *Operator) String() string {
 func (*Operator) ProtoMessage() {}
 
 func (x *Operator) ProtoReflect() protoreflect.Message {
-	mi := &file_graph_graph_proto_msgTypes[4]
+	mi := &file_graph_graph_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -545,7 +630,7 @@ func (x *Operator) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operator.ProtoReflect.Descriptor instead.
 func (*Operator) Descriptor() ([]byte, []int) {
-	return file_graph_graph_proto_rawDescGZIP(), []int{4}
+	return file_graph_graph_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Operator) GetId() string {
@@ -644,7 +729,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_graph_graph_proto_msgTypes[5]
+	mi := &file_graph_graph_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -656,7 +741,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_graph_graph_proto_msgTypes[5]
+	mi := &file_graph_graph_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -669,7 +754,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_graph_graph_proto_rawDescGZIP(), []int{5}
+	return file_graph_graph_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *State) GetName() string {
@@ -721,7 +806,7 @@ type Edge struct {
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_graph_graph_proto_msgTypes[6]
+	mi := &file_graph_graph_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -733,7 +818,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_graph_graph_proto_msgTypes[6]
+	mi := &file_graph_graph_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -746,7 +831,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_graph_graph_proto_rawDescGZIP(), []int{6}
+	return file_graph_graph_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Edge) GetSource() string {
@@ -837,7 +922,7 @@ var File_graph_graph_proto protoreflect.FileDescriptor
 
 const file_graph_graph_proto_rawDesc = "" +
 	"\n" +
-	"\x11graph/graph.proto\x12\rgoflink.graph\"\xc2\x05\n" +
+	"\x11graph/graph.proto\x12\rgoflink.graph\"\xa6\x06\n" +
 	"\bJobGraph\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x12\n" +
@@ -854,13 +939,21 @@ const file_graph_graph_proto_rawDesc = "" +
 	"\fsubmitted_ms\x18\f \x01(\x03R\vsubmittedMs\x12\x1a\n" +
 	"\bprotocol\x18\r \x01(\rR\bprotocol\x12\x1a\n" +
 	"\bwarnings\x18\x0e \x03(\tR\bwarnings\x12\x18\n" +
-	"\aregions\x18\x14 \x01(\bR\aregions\x1a9\n" +
+	"\aregions\x18\x14 \x01(\bR\aregions\x12\x1a\n" +
+	"\brescales\x18\x1e \x01(\bR\brescales\x12F\n" +
+	"\frequirements\x18\x1f \x03(\v2\".goflink.graph.ResourceRequirementR\frequirements\x1a9\n" +
 	"\vConfigEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
 	"\tOnceEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\x97\x01\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"o\n" +
+	"\x13ResourceRequirement\x12\x16\n" +
+	"\x06vertex\x18\x01 \x01(\tR\x06vertex\x12\x1f\n" +
+	"\vlower_bound\x18\x02 \x01(\x05R\n" +
+	"lowerBound\x12\x1f\n" +
+	"\vupper_bound\x18\x03 \x01(\x05R\n" +
+	"upperBound\"\x97\x01\n" +
 	"\aProgram\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x10\n" +
@@ -873,7 +966,7 @@ const file_graph_graph_proto_rawDesc = "" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x127\n" +
 	"\x18allow_non_restored_state\x18\x02 \x01(\bR\x15allowNonRestoredState\x12\x1d\n" +
 	"\n" +
-	"claim_mode\x18\x03 \x01(\tR\tclaimMode\"\x88\x02\n" +
+	"claim_mode\x18\x03 \x01(\tR\tclaimMode\"\x9e\x02\n" +
 	"\x06Vertex\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
@@ -882,7 +975,8 @@ const file_graph_graph_proto_rawDesc = "" +
 	"\toperators\x18\x05 \x03(\v2\x17.goflink.graph.OperatorR\toperators\x12,\n" +
 	"\x12slot_sharing_group\x18\x06 \x01(\tR\x10slotSharingGroup\x12\x16\n" +
 	"\x06source\x18\a \x01(\bR\x06source\x12\x12\n" +
-	"\x04sink\x18\b \x01(\bR\x04sink\"\xd1\x02\n" +
+	"\x04sink\x18\b \x01(\bR\x04sink\x12\x14\n" +
+	"\x05fixed\x18\x1e \x01(\bR\x05fixed\"\xd1\x02\n" +
 	"\bOperator\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\tR\x03uid\x12\x12\n" +
@@ -947,34 +1041,36 @@ func file_graph_graph_proto_rawDescGZIP() []byte {
 }
 
 var file_graph_graph_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_graph_graph_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_graph_graph_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_graph_graph_proto_goTypes = []any{
-	(Partitioning)(0),        // 0: goflink.graph.Partitioning
-	(*JobGraph)(nil),         // 1: goflink.graph.JobGraph
-	(*Program)(nil),          // 2: goflink.graph.Program
-	(*SavepointRestore)(nil), // 3: goflink.graph.SavepointRestore
-	(*Vertex)(nil),           // 4: goflink.graph.Vertex
-	(*Operator)(nil),         // 5: goflink.graph.Operator
-	(*State)(nil),            // 6: goflink.graph.State
-	(*Edge)(nil),             // 7: goflink.graph.Edge
-	nil,                      // 8: goflink.graph.JobGraph.ConfigEntry
-	nil,                      // 9: goflink.graph.JobGraph.OnceEntry
+	(Partitioning)(0),           // 0: goflink.graph.Partitioning
+	(*JobGraph)(nil),            // 1: goflink.graph.JobGraph
+	(*ResourceRequirement)(nil), // 2: goflink.graph.ResourceRequirement
+	(*Program)(nil),             // 3: goflink.graph.Program
+	(*SavepointRestore)(nil),    // 4: goflink.graph.SavepointRestore
+	(*Vertex)(nil),              // 5: goflink.graph.Vertex
+	(*Operator)(nil),            // 6: goflink.graph.Operator
+	(*State)(nil),               // 7: goflink.graph.State
+	(*Edge)(nil),                // 8: goflink.graph.Edge
+	nil,                         // 9: goflink.graph.JobGraph.ConfigEntry
+	nil,                         // 10: goflink.graph.JobGraph.OnceEntry
 }
 var file_graph_graph_proto_depIdxs = []int32{
-	4, // 0: goflink.graph.JobGraph.vertices:type_name -> goflink.graph.Vertex
-	7, // 1: goflink.graph.JobGraph.edges:type_name -> goflink.graph.Edge
-	2, // 2: goflink.graph.JobGraph.program:type_name -> goflink.graph.Program
-	8, // 3: goflink.graph.JobGraph.config:type_name -> goflink.graph.JobGraph.ConfigEntry
-	3, // 4: goflink.graph.JobGraph.restore:type_name -> goflink.graph.SavepointRestore
-	9, // 5: goflink.graph.JobGraph.once:type_name -> goflink.graph.JobGraph.OnceEntry
-	5, // 6: goflink.graph.Vertex.operators:type_name -> goflink.graph.Operator
-	6, // 7: goflink.graph.Operator.states:type_name -> goflink.graph.State
-	0, // 8: goflink.graph.Edge.partitioning:type_name -> goflink.graph.Partitioning
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	5,  // 0: goflink.graph.JobGraph.vertices:type_name -> goflink.graph.Vertex
+	8,  // 1: goflink.graph.JobGraph.edges:type_name -> goflink.graph.Edge
+	3,  // 2: goflink.graph.JobGraph.program:type_name -> goflink.graph.Program
+	9,  // 3: goflink.graph.JobGraph.config:type_name -> goflink.graph.JobGraph.ConfigEntry
+	4,  // 4: goflink.graph.JobGraph.restore:type_name -> goflink.graph.SavepointRestore
+	10, // 5: goflink.graph.JobGraph.once:type_name -> goflink.graph.JobGraph.OnceEntry
+	2,  // 6: goflink.graph.JobGraph.requirements:type_name -> goflink.graph.ResourceRequirement
+	6,  // 7: goflink.graph.Vertex.operators:type_name -> goflink.graph.Operator
+	7,  // 8: goflink.graph.Operator.states:type_name -> goflink.graph.State
+	0,  // 9: goflink.graph.Edge.partitioning:type_name -> goflink.graph.Partitioning
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_graph_graph_proto_init() }
@@ -988,7 +1084,7 @@ func file_graph_graph_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_graph_graph_proto_rawDesc), len(file_graph_graph_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

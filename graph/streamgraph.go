@@ -32,6 +32,8 @@ type Node struct {
 	UIDHash string
 	// Parallelism is the number of subtasks; 0 takes the graph's.
 	Parallelism int
+	// Fixed nodes cannot run with another parallelism.
+	Fixed bool
 	// MaxParallelism is the number of key groups; 0 takes the graph's, or a
 	// default that follows from the parallelism.
 	MaxParallelism   int

@@ -30,6 +30,9 @@ func Parallelism(n int) Option {
 	}
 }
 
+// fixed is for operators that cannot run with another parallelism.
+func fixed(o *op) { o.node.Fixed = true }
+
 // MaxParallelism is the number of key groups of the operator, the bound of later
 // rescaling.
 func MaxParallelism(n int) Option { return func(o *op) { o.node.MaxParallelism = n } }

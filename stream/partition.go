@@ -89,7 +89,7 @@ func selectorOf[T any](t *task, e *graph.Edge, channels int, route router[T]) se
 	case graph.Partitioning_REBALANCE:
 		return &roundRobin[T]{0, n, sub % n} // not all senders begin at the same receiver
 	case graph.Partitioning_RESCALE:
-		if n < int(t.program.chained.ChainOf(e.Target).Vertex.Parallelism) {
+		if n < t.parallelismOf(e.Target) {
 			return &roundRobin[T]{0, n, 0} // the runtime made this sender's channels only
 		}
 		from, to := rescaleRange(sub, t.env.Parallelism, n)
@@ -98,6 +98,15 @@ func selectorOf[T any](t *task, e *graph.Edge, channels int, route router[T]) se
 		return &randomChannel[T]{rand.New(rand.NewPCG(rand.Uint64(), uint64(sub))), n}
 	}
 	return nil // forward, global: the first channel; broadcast: all
+}
+
+// parallelismOf is the number of subtasks of another vertex: the graph's, unless
+// the job was rescaled.
+func (t *task) parallelismOf(vertexID string) int {
+	if t.env.ParallelismOf != nil {
+		return t.env.ParallelismOf(vertexID)
+	}
+	return int(t.program.chained.ChainOf(vertexID).Vertex.Parallelism)
 }
 
 // rescaleRange is the receivers of sender sub of n senders: with more receivers

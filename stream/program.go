@@ -89,7 +89,7 @@ func (p *Program) JobGraph() *graph.JobGraph {
 	return &graph.JobGraph{
 		Version: g.Version, Name: g.Name, Vertices: g.Vertices, Edges: g.Edges, Config: maps.Clone(g.Config),
 		Fingerprint: g.Fingerprint, MaxParallelism: g.MaxParallelism, Once: maps.Clone(g.Once),
-		Protocol: g.Protocol, Regions: g.Regions, Warnings: g.Warnings,
+		Protocol: g.Protocol, Regions: g.Regions, Rescales: g.Rescales, Warnings: g.Warnings,
 	}
 }
 

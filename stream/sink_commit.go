@@ -141,7 +141,7 @@ func ToSink[T, W, C any](s Stream[T], sink CommittingSink[T, W, C], opts ...Opti
 	k.emits = true
 	w := addWriter(s, k, opts)
 	emits[C](w)
-	addCommitter(streamOf[C](w).Global(), w, " Global Committer", sink.Global, nil, Parallelism(1))
+	addCommitter(streamOf[C](w).Global(), w, " Global Committer", sink.Global, nil, Parallelism(1), fixed)
 }
 
 // sinkKind is what a sink's operators share.

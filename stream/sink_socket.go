@@ -42,6 +42,7 @@ func ToSocket[T any](s Stream[T], host string, port int, encode func(dst []byte,
 		encode = func(dst []byte, v T) []byte { return append(fmt.Append(dst, v), '\n') }
 	}
 	o := addSink(s, "Socket", append([]Option{Parallelism(1)}, opts...))
+	o.node.Fixed = true
 	if o.node.Parallelism != 1 {
 		s.env.failf("operator %q: a socket sink has parallelism 1 and cannot have %d", o.node.Name, o.node.Parallelism)
 	}

@@ -71,7 +71,7 @@ func (s *Source[T]) settleParallelism(o *op) {
 		o.env.failf("operator %q: this source has parallelism %d and cannot have %d", o.node.Name, s.fixed, *n)
 	}
 	if s.fixed > 0 {
-		*n = s.fixed
+		*n, o.node.Fixed = s.fixed, true
 	} else if *n == 0 {
 		*n = s.usual
 	}

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"goflink/conf"
 	"goflink/control"
@@ -28,6 +31,7 @@ type attempt struct {
 	session   *exchange.Session
 	tasks     map[taskKey]*task
 	locations map[taskKey]*control.TaskLocation
+	vertices  map[string]*graph.Vertex // with the parallelism of the deployment
 	scratch   string
 	connected chan struct{} // closed when the channels are connected
 	started   bool
@@ -45,6 +49,7 @@ type attempt struct {
 func newAttempt(w *worker, d *control.DeployTasks, epoch int64) (*attempt, error) {
 	a := &attempt{w: w, id: exchange.AttemptID{Epoch: epoch, Region: d.Region, Attempt: d.Attempt}, tasks: map[taskKey]*task{},
 		locations: map[taskKey]*control.TaskLocation{}, connected: make(chan struct{}), ended: make(chan struct{})}
+	a.vertices = scaled(w.vertices, d.Parallelism)
 	a.ctx, a.cancel = context.WithCancelCause(w.ctx)
 	for _, l := range d.Locations {
 		a.locations[taskKey{l.VertexId, l.Subtask}] = l
@@ -59,6 +64,23 @@ func newAttempt(w *worker, d *control.DeployTasks, epoch int64) (*attempt, error
 		return nil, fmt.Errorf("scratch folder: %w", err)
 	}
 	return a, nil
+}
+
+// scaled are the vertices of the graph with the parallelism that a deployment
+// gives them.
+func scaled(vertices map[string]*graph.Vertex, to map[string]int32) map[string]*graph.Vertex {
+	if len(to) == 0 {
+		return vertices
+	}
+	out := maps.Clone(vertices)
+	for id, n := range to {
+		if v := out[id]; v != nil {
+			v = proto.CloneOf(v)
+			v.Parallelism = n
+			out[id] = v
+		}
+	}
+	return out
 }
 
 // deploy makes and starts the tasks. What fails for one task is reported as
@@ -93,7 +115,7 @@ func (a *attempt) deploy(d *control.DeployTasks) {
 func (a *attempt) newTask(id *control.Task) *task {
 	t := &task{attempt: a, w: a.w, id: id, key: taskKey{id.VertexId, id.Subtask}, ended: make(chan struct{}), wake: make(chan struct{}, 1), aborted: map[int64]bool{},
 		name: fmt.Sprintf("vertex %s (%d)", id.VertexId, id.Subtask+1), restore: &restored{}}
-	if v := a.w.vertices[id.VertexId]; v != nil {
+	if v := a.vertices[id.VertexId]; v != nil {
 		t.vertex = v
 		t.name = fmt.Sprintf("%s (%d/%d)", v.Name, id.Subtask+1, v.Parallelism)
 	}
@@ -156,7 +178,7 @@ func (a *attempt) gateInputs(t *task) ([]exchange.GateInput, error) {
 		if e.Target != t.vertex.Id {
 			continue
 		}
-		from := a.w.vertices[e.Source]
+		from := a.vertices[e.Source]
 		in := exchange.GateInput{Edge: i, Overtakes: a.w.overtakes(e), First: e.First}
 		for _, s := range graph.Sources(e.Partitioning, int(t.id.Subtask), int(from.Parallelism), int(t.vertex.Parallelism)) {
 			peer, finished, err := a.locate(from, s)
@@ -188,7 +210,7 @@ func (a *attempt) outputEdges(t *task) ([][]exchange.TargetChannel, map[int][]da
 			files[int(e.OutputIndex)] = w
 			continue
 		}
-		to := a.w.vertices[e.Target]
+		to := a.vertices[e.Target]
 		var out []exchange.TargetChannel
 		for _, s := range graph.Targets(e.Partitioning, int(t.id.Subtask), int(t.vertex.Parallelism), int(to.Parallelism)) {
 			peer, finished, err := a.locate(to, s)
@@ -233,7 +255,8 @@ func (a *attempt) newEnv(t *task) *dataflow.Env {
 	return &dataflow.Env{
 		Ctx: t.ctx, JobID: w.start.JobId, JobName: w.start.JobName, VertexID: v.Id, TaskName: t.name,
 		Subtask: int(t.id.Subtask), Parallelism: int(v.Parallelism), MaxParallelism: maxParallelism,
-		Attempt: int(t.id.Attempt), Epoch: a.id.Epoch, Host: w.Bootstrap.Host, KeyGroups: groups,
+		ParallelismOf: func(vertexID string) int { return int(a.vertices[vertexID].GetParallelism()) },
+		Attempt:       int(t.id.Attempt), Epoch: a.id.Epoch, Host: w.Bootstrap.Host, KeyGroups: groups,
 		Blocked: &t.blocked, Yield: &t.yield,
 		State: state.Env{Kind: w.backend(), Dir: dir, Range: groups, MaxParallelism: maxParallelism,
 			MemoryBudget: w.stateBudget(), Open: open.open, Fetch: open.fetch, Context: t.ctx},

@@ -189,7 +189,7 @@ type ownedState struct {
 
 func (t *task) channelState(ack *control.CheckpointAck, c *channelData) (ownedState, error) {
 	for _, e := range t.w.graph.Edges {
-		source, target := t.w.vertices[e.Source], t.w.vertices[e.Target]
+		source, target := t.attempt.vertices[e.Source], t.attempt.vertices[e.Target]
 		mine := !c.key.output && e.Target == t.vertex.Id && int(e.InputIndex) == c.key.edge ||
 			c.key.output && e.Source == t.vertex.Id && int(e.OutputIndex) == c.key.edge
 		if !mine || len(target.Operators) == 0 || source == nil {

@@ -36,7 +36,7 @@ func (s *settings) blocking() bool {
 
 // writePartition makes the partition of a task for an outgoing edge.
 func (a *attempt) writePartition(t *task, edge int, e *graph.Edge) ([]dataflow.ChannelWriter, error) {
-	to := a.w.vertices[e.Target]
+	to := a.vertices[e.Target]
 	targets := graph.Targets(e.Partitioning, int(t.id.Subtask), int(t.vertex.Parallelism), int(to.Parallelism))
 	need := int((partition.MinMemory(len(targets)) + dataflow.BufferSize - 1) / dataflow.BufferSize)
 	// More makes longer stretches, but others of this worker write, too, now or
@@ -131,7 +131,7 @@ func (a *attempt) openRead(r *control.PartitionRead) ([]exchange.TargetChannel, 
 		return nil, nil, internalf("the job's graph has no edge %d", r.Edge)
 	}
 	e := a.w.graph.Edges[r.Edge]
-	from, to := a.w.vertices[e.Source], a.w.vertices[e.Target]
+	from, to := a.vertices[e.Source], a.vertices[e.Target]
 	p, err := a.w.partitions.Open(partition.Key{Edge: r.Edge, Subtask: r.Producer.Subtask,
 		Attempt: partition.Attempt{Epoch: a.id.Epoch, Region: r.Region, Attempt: r.Producer.Attempt}})
 	if err != nil {
