@@ -19,6 +19,7 @@ import (
 // wrap ha.ErrFenced and ha.ErrUnknownOutcome.
 type Store interface {
 	PutJob(ctx context.Context, jobID string, jobGraph []byte) error
+	UpdateJob(ctx context.Context, jobID string, jobGraph []byte) error
 	PublishCheckpoint(ctx context.Context, jobID string, p ha.CheckpointPointer) error
 	PutResult(ctx context.Context, jobID string, result []byte) error
 	RemoveJob(ctx context.Context, jobID string) error

@@ -12,6 +12,7 @@
 //	<dir>/epoch-0000000003/                     the open epoch, of attempt 3
 //	          0000000000-snapshot               what it took over
 //	          0000000001-job-<job>              a job graph
+//	          0000000005-upd-<job>              the graph that replaced it
 //	          0000000009-chk-<job>              the last completed checkpoint
 //	          0000000010-end-<job>              the result of an ended job
 //	          0000000011-del-<job>              a job that was removed

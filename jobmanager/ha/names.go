@@ -26,6 +26,7 @@ const temporaryPrefix = "tmp-"
 const (
 	kindSnapshot   = "snapshot"
 	kindJob        = "job"
+	kindUpdate     = "upd"
 	kindCheckpoint = "chk"
 	kindResult     = "end"
 	kindRemoval    = "del"
@@ -87,7 +88,7 @@ func (r recordName) String() string {
 
 func (r recordName) in(dir string) string { return path.Join(dir, r.String()) }
 
-var recordPattern = regexp.MustCompile(`^([0-9]{10})-(snapshot|(job|chk|end|del)-([0-9A-Za-z_-]{1,64}))$`)
+var recordPattern = regexp.MustCompile(`^([0-9]{10})-(snapshot|(job|upd|chk|end|del)-([0-9A-Za-z_-]{1,64}))$`)
 
 func parseRecord(name string) (recordName, bool) {
 	m := recordPattern.FindStringSubmatch(name)

@@ -267,6 +267,8 @@ func kindOf(r *hapb.Record) string {
 		return kindSnapshot
 	case *hapb.Record_PutJob:
 		return kindJob
+	case *hapb.Record_UpdateJob:
+		return kindUpdate
 	case *hapb.Record_PutCheckpoint:
 		return kindCheckpoint
 	case *hapb.Record_PutResult:

@@ -115,6 +115,10 @@ func (f *fold) apply(seq int64, r *hapb.Record) {
 		if id := body.PutJob.GetJobId(); f.find(id) == nil {
 			f.jobs = append(f.jobs, &hapb.Job{JobId: id, Graph: body.PutJob.GetGraph()})
 		}
+	case *hapb.Record_UpdateJob:
+		if j := f.find(body.UpdateJob.GetJobId()); j != nil && !j.GetEnded() {
+			j.Graph = body.UpdateJob.GetGraph()
+		}
 	case *hapb.Record_PutCheckpoint:
 		p := body.PutCheckpoint.GetPointer()
 		if j := f.find(body.PutCheckpoint.GetJobId()); j != nil && !j.GetEnded() {

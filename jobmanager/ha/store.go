@@ -40,6 +40,7 @@ type entry struct {
 	inBase bool // the snapshot holds it
 	ended  bool
 	graph  *recordName
+	update *recordName // of the graph
 	chk    *recordName
 	end    *recordName
 }
@@ -63,6 +64,23 @@ func (s *Store) PutJob(ctx context.Context, jobID string, jobGraph []byte) error
 	record := &hapb.Record{Body: &hapb.Record_PutJob{PutJob: &hapb.PutJob{JobId: jobID, Graph: jobGraph}}}
 	return s.change(ctx, "put job", jobID, kindJob, record, func(e *entry, name recordName) (*entry, []*recordName) {
 		return &entry{graph: &name}, nil
+	})
+}
+
+// UpdateJob gives a job that is known another graph: later attempts go on with it.
+func (s *Store) UpdateJob(ctx context.Context, jobID string, jobGraph []byte) error {
+	if s.fs == nil {
+		return nil
+	}
+	if len(jobGraph) > maxRecord-1024 {
+		return fmt.Errorf("job %s: a job graph of %d bytes is larger than %d", jobID, len(jobGraph), maxRecord-1024)
+	}
+	record := &hapb.Record{Body: &hapb.Record_UpdateJob{UpdateJob: &hapb.UpdateJob{JobId: jobID, Graph: jobGraph}}}
+	return s.change(ctx, "update job", jobID, kindUpdate, record, func(e *entry, name recordName) (*entry, []*recordName) {
+		// The record that it began with stays: what lies between refers to it.
+		old := e.update
+		e.update = &name
+		return e, []*recordName{old}
 	})
 }
 
@@ -98,8 +116,8 @@ func (s *Store) PutResult(ctx context.Context, jobID string, result []byte) erro
 	}
 	record := &hapb.Record{Body: &hapb.Record_PutResult{PutResult: &hapb.PutResult{JobId: jobID, Result: result}}}
 	return s.change(ctx, "put result", jobID, kindResult, record, func(e *entry, name recordName) (*entry, []*recordName) {
-		old := []*recordName{e.graph, e.chk}
-		e.graph, e.chk, e.end, e.ended = nil, nil, &name, true
+		old := []*recordName{e.graph, e.update, e.chk}
+		e.graph, e.update, e.chk, e.end, e.ended = nil, nil, nil, &name, true
 		return e, old
 	})
 }
@@ -111,7 +129,7 @@ func (s *Store) RemoveJob(ctx context.Context, jobID string) error {
 	}
 	record := &hapb.Record{Body: &hapb.Record_RemoveJob{RemoveJob: &hapb.RemoveJob{JobId: jobID}}}
 	err := s.change(ctx, "remove job", jobID, kindRemoval, record, func(e *entry, name recordName) (*entry, []*recordName) {
-		old := []*recordName{e.graph, e.chk, e.end}
+		old := []*recordName{e.graph, e.update, e.chk, e.end}
 		if e.inBase {
 			s.mu.removed++
 			return nil, old

@@ -113,6 +113,37 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// TestUpdate replaces a job's graph, between its checkpoints: the next attempt finds
+// the newest of both, and superseded files go.
+func TestUpdate(t *testing.T) {
+	m, ctx := memfs.New(), t.Context()
+	s, _ := open(t, m, 1)
+	is(t, s.UpdateJob(ctx, "aa", []byte("x")), errUnknownJob)
+	ok(t, s.PutJob(ctx, "aa", []byte("graph a")), s.PublishCheckpoint(ctx, "aa", CheckpointPointer{ID: 1, Path: "a1"}))
+	ok(t, s.UpdateJob(ctx, "aa", []byte("second")), s.PublishCheckpoint(ctx, "aa", CheckpointPointer{ID: 2, Path: "a2"}), s.UpdateJob(ctx, "aa", []byte("third")))
+	if got, want := fmt.Sprint(files(t, m, s)), "[0000000000-snapshot 0000000001-job-aa 0000000004-chk-aa 0000000005-upd-aa]"; got != want {
+		t.Fatalf("files are %s, want %s", got, want)
+	}
+	s2, r := open(t, m, 2)
+	if len(r.Jobs) != 1 || string(r.Jobs[0].Graph) != "third" || r.Jobs[0].Checkpoint.Path != "a2" {
+		t.Fatalf("recovered %+v", r)
+	}
+	is(t, s.UpdateJob(ctx, "aa", []byte("late")), ErrFenced)
+	ok(t, s2.UpdateJob(ctx, "aa", []byte("fourth")))
+	s3, r := open(t, m, 3)
+	if string(r.Jobs[0].Graph) != "fourth" || r.Jobs[0].Checkpoint.Path != "a2" {
+		t.Fatalf("recovered %+v", r)
+	}
+	ok(t, s3.UpdateJob(ctx, "aa", []byte("fifth")), s3.PutResult(ctx, "aa", []byte("done")))
+	is(t, s3.UpdateJob(ctx, "aa", []byte("late")), errEnded)
+	if got, want := fmt.Sprint(files(t, m, s3)), "[0000000000-snapshot 0000000002-end-aa]"; got != want {
+		t.Fatalf("files are %s, want %s", got, want)
+	}
+	if _, r := open(t, m, 4); len(r.Jobs) != 0 || string(r.Results[0].Result) != "done" {
+		t.Fatalf("recovered %+v", r)
+	}
+}
+
 func TestAutomaticNumbers(t *testing.T) {
 	m := memfs.New()
 	for want := int64(1); want <= 3; want++ {

@@ -35,6 +35,7 @@ type Record struct {
 	//	*Record_RemoveJob
 	//	*Record_Snapshot
 	//	*Record_Leader
+	//	*Record_UpdateJob
 	Body          isRecord_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -131,6 +132,15 @@ func (x *Record) GetLeader() *Leader {
 	return nil
 }
 
+func (x *Record) GetUpdateJob() *UpdateJob {
+	if x != nil {
+		if x, ok := x.Body.(*Record_UpdateJob); ok {
+			return x.UpdateJob
+		}
+	}
+	return nil
+}
+
 type isRecord_Body interface {
 	isRecord_Body()
 }
@@ -159,6 +169,10 @@ type Record_Leader struct {
 	Leader *Leader `protobuf:"bytes,6,opt,name=leader,proto3,oneof"`
 }
 
+type Record_UpdateJob struct {
+	UpdateJob *UpdateJob `protobuf:"bytes,7,opt,name=update_job,json=updateJob,proto3,oneof"`
+}
+
 func (*Record_PutJob) isRecord_Body() {}
 
 func (*Record_PutCheckpoint) isRecord_Body() {}
@@ -170,6 +184,8 @@ func (*Record_RemoveJob) isRecord_Body() {}
 func (*Record_Snapshot) isRecord_Body() {}
 
 func (*Record_Leader) isRecord_Body() {}
+
+func (*Record_UpdateJob) isRecord_Body() {}
 
 // PutJob makes a job known.
 type PutJob struct {
@@ -224,6 +240,59 @@ func (x *PutJob) GetGraph() []byte {
 	return nil
 }
 
+// UpdateJob gives a known job another graph.
+type UpdateJob struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Graph         []byte                 `protobuf:"bytes,2,opt,name=graph,proto3" json:"graph,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateJob) Reset() {
+	*x = UpdateJob{}
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateJob) ProtoMessage() {}
+
+func (x *UpdateJob) ProtoReflect() protoreflect.Message {
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateJob.ProtoReflect.Descriptor instead.
+func (*UpdateJob) Descriptor() ([]byte, []int) {
+	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *UpdateJob) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *UpdateJob) GetGraph() []byte {
+	if x != nil {
+		return x.Graph
+	}
+	return nil
+}
+
 // PutCheckpoint completes a checkpoint of a job.
 type PutCheckpoint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -235,7 +304,7 @@ type PutCheckpoint struct {
 
 func (x *PutCheckpoint) Reset() {
 	*x = PutCheckpoint{}
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[2]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -247,7 +316,7 @@ func (x *PutCheckpoint) String() string {
 func (*PutCheckpoint) ProtoMessage() {}
 
 func (x *PutCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[2]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -260,7 +329,7 @@ func (x *PutCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutCheckpoint.ProtoReflect.Descriptor instead.
 func (*PutCheckpoint) Descriptor() ([]byte, []int) {
-	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{2}
+	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *PutCheckpoint) GetJobId() string {
@@ -292,7 +361,7 @@ type Pointer struct {
 
 func (x *Pointer) Reset() {
 	*x = Pointer{}
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[3]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -304,7 +373,7 @@ func (x *Pointer) String() string {
 func (*Pointer) ProtoMessage() {}
 
 func (x *Pointer) ProtoReflect() protoreflect.Message {
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[3]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -317,7 +386,7 @@ func (x *Pointer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pointer.ProtoReflect.Descriptor instead.
 func (*Pointer) Descriptor() ([]byte, []int) {
-	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{3}
+	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Pointer) GetId() int64 {
@@ -373,7 +442,7 @@ type PutResult struct {
 
 func (x *PutResult) Reset() {
 	*x = PutResult{}
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[4]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -385,7 +454,7 @@ func (x *PutResult) String() string {
 func (*PutResult) ProtoMessage() {}
 
 func (x *PutResult) ProtoReflect() protoreflect.Message {
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[4]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -398,7 +467,7 @@ func (x *PutResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutResult.ProtoReflect.Descriptor instead.
 func (*PutResult) Descriptor() ([]byte, []int) {
-	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{4}
+	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *PutResult) GetJobId() string {
@@ -425,7 +494,7 @@ type RemoveJob struct {
 
 func (x *RemoveJob) Reset() {
 	*x = RemoveJob{}
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[5]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -437,7 +506,7 @@ func (x *RemoveJob) String() string {
 func (*RemoveJob) ProtoMessage() {}
 
 func (x *RemoveJob) ProtoReflect() protoreflect.Message {
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[5]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -450,7 +519,7 @@ func (x *RemoveJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveJob.ProtoReflect.Descriptor instead.
 func (*RemoveJob) Descriptor() ([]byte, []int) {
-	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{5}
+	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RemoveJob) GetJobId() string {
@@ -472,7 +541,7 @@ type Snapshot struct {
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[6]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -484,7 +553,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[6]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -497,7 +566,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{6}
+	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Snapshot) GetSeq() int64 {
@@ -529,7 +598,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[7]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -541,7 +610,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[7]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -554,7 +623,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{7}
+	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Job) GetJobId() string {
@@ -611,7 +680,7 @@ type Leader struct {
 
 func (x *Leader) Reset() {
 	*x = Leader{}
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[8]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -623,7 +692,7 @@ func (x *Leader) String() string {
 func (*Leader) ProtoMessage() {}
 
 func (x *Leader) ProtoReflect() protoreflect.Message {
-	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[8]
+	mi := &file_jobmanager_ha_hapb_ha_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -636,7 +705,7 @@ func (x *Leader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leader.ProtoReflect.Descriptor instead.
 func (*Leader) Descriptor() ([]byte, []int) {
-	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{8}
+	return file_jobmanager_ha_hapb_ha_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Leader) GetAddress() string {
@@ -665,7 +734,7 @@ var File_jobmanager_ha_hapb_ha_proto protoreflect.FileDescriptor
 const file_jobmanager_ha_hapb_ha_proto_rawDesc = "" +
 	"\n" +
 	"\x1bjobmanager/ha/hapb/ha.proto\x12\n" +
-	"goflink.ha\"\xd5\x02\n" +
+	"goflink.ha\"\x8d\x03\n" +
 	"\x06Record\x12-\n" +
 	"\aput_job\x18\x01 \x01(\v2\x12.goflink.ha.PutJobH\x00R\x06putJob\x12B\n" +
 	"\x0eput_checkpoint\x18\x02 \x01(\v2\x19.goflink.ha.PutCheckpointH\x00R\rputCheckpoint\x126\n" +
@@ -674,9 +743,14 @@ const file_jobmanager_ha_hapb_ha_proto_rawDesc = "" +
 	"\n" +
 	"remove_job\x18\x04 \x01(\v2\x15.goflink.ha.RemoveJobH\x00R\tremoveJob\x122\n" +
 	"\bsnapshot\x18\x05 \x01(\v2\x14.goflink.ha.SnapshotH\x00R\bsnapshot\x12,\n" +
-	"\x06leader\x18\x06 \x01(\v2\x12.goflink.ha.LeaderH\x00R\x06leaderB\x06\n" +
+	"\x06leader\x18\x06 \x01(\v2\x12.goflink.ha.LeaderH\x00R\x06leader\x126\n" +
+	"\n" +
+	"update_job\x18\a \x01(\v2\x15.goflink.ha.UpdateJobH\x00R\tupdateJobB\x06\n" +
 	"\x04body\"5\n" +
 	"\x06PutJob\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
+	"\x05graph\x18\x02 \x01(\fR\x05graph\"8\n" +
+	"\tUpdateJob\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05graph\x18\x02 \x01(\fR\x05graph\"U\n" +
 	"\rPutCheckpoint\x12\x15\n" +
@@ -723,33 +797,35 @@ func file_jobmanager_ha_hapb_ha_proto_rawDescGZIP() []byte {
 	return file_jobmanager_ha_hapb_ha_proto_rawDescData
 }
 
-var file_jobmanager_ha_hapb_ha_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_jobmanager_ha_hapb_ha_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_jobmanager_ha_hapb_ha_proto_goTypes = []any{
 	(*Record)(nil),        // 0: goflink.ha.Record
 	(*PutJob)(nil),        // 1: goflink.ha.PutJob
-	(*PutCheckpoint)(nil), // 2: goflink.ha.PutCheckpoint
-	(*Pointer)(nil),       // 3: goflink.ha.Pointer
-	(*PutResult)(nil),     // 4: goflink.ha.PutResult
-	(*RemoveJob)(nil),     // 5: goflink.ha.RemoveJob
-	(*Snapshot)(nil),      // 6: goflink.ha.Snapshot
-	(*Job)(nil),           // 7: goflink.ha.Job
-	(*Leader)(nil),        // 8: goflink.ha.Leader
+	(*UpdateJob)(nil),     // 2: goflink.ha.UpdateJob
+	(*PutCheckpoint)(nil), // 3: goflink.ha.PutCheckpoint
+	(*Pointer)(nil),       // 4: goflink.ha.Pointer
+	(*PutResult)(nil),     // 5: goflink.ha.PutResult
+	(*RemoveJob)(nil),     // 6: goflink.ha.RemoveJob
+	(*Snapshot)(nil),      // 7: goflink.ha.Snapshot
+	(*Job)(nil),           // 8: goflink.ha.Job
+	(*Leader)(nil),        // 9: goflink.ha.Leader
 }
 var file_jobmanager_ha_hapb_ha_proto_depIdxs = []int32{
-	1, // 0: goflink.ha.Record.put_job:type_name -> goflink.ha.PutJob
-	2, // 1: goflink.ha.Record.put_checkpoint:type_name -> goflink.ha.PutCheckpoint
-	4, // 2: goflink.ha.Record.put_result:type_name -> goflink.ha.PutResult
-	5, // 3: goflink.ha.Record.remove_job:type_name -> goflink.ha.RemoveJob
-	6, // 4: goflink.ha.Record.snapshot:type_name -> goflink.ha.Snapshot
-	8, // 5: goflink.ha.Record.leader:type_name -> goflink.ha.Leader
-	3, // 6: goflink.ha.PutCheckpoint.pointer:type_name -> goflink.ha.Pointer
-	7, // 7: goflink.ha.Snapshot.jobs:type_name -> goflink.ha.Job
-	3, // 8: goflink.ha.Job.checkpoint:type_name -> goflink.ha.Pointer
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	1,  // 0: goflink.ha.Record.put_job:type_name -> goflink.ha.PutJob
+	3,  // 1: goflink.ha.Record.put_checkpoint:type_name -> goflink.ha.PutCheckpoint
+	5,  // 2: goflink.ha.Record.put_result:type_name -> goflink.ha.PutResult
+	6,  // 3: goflink.ha.Record.remove_job:type_name -> goflink.ha.RemoveJob
+	7,  // 4: goflink.ha.Record.snapshot:type_name -> goflink.ha.Snapshot
+	9,  // 5: goflink.ha.Record.leader:type_name -> goflink.ha.Leader
+	2,  // 6: goflink.ha.Record.update_job:type_name -> goflink.ha.UpdateJob
+	4,  // 7: goflink.ha.PutCheckpoint.pointer:type_name -> goflink.ha.Pointer
+	8,  // 8: goflink.ha.Snapshot.jobs:type_name -> goflink.ha.Job
+	4,  // 9: goflink.ha.Job.checkpoint:type_name -> goflink.ha.Pointer
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_jobmanager_ha_hapb_ha_proto_init() }
@@ -764,6 +840,7 @@ func file_jobmanager_ha_hapb_ha_proto_init() {
 		(*Record_RemoveJob)(nil),
 		(*Record_Snapshot)(nil),
 		(*Record_Leader)(nil),
+		(*Record_UpdateJob)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -771,7 +848,7 @@ func file_jobmanager_ha_hapb_ha_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_jobmanager_ha_hapb_ha_proto_rawDesc), len(file_jobmanager_ha_hapb_ha_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
