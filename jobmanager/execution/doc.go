@@ -20,6 +20,10 @@
 // lost before that, its region runs again, with those that read from it; and so
 // does, when it has to be read again, whoever wrote what was given up.
 //
+// With Config.Adaptive the parallelism is another one in each attempt (scale.go):
+// nothing is scheduled before somebody has said which, and all tasks are one
+// region.
+//
 // Invariants:
 //
 //	one-attempt    the tasks of a region run in the same attempt; the attempts of

@@ -49,7 +49,7 @@ func (s *step) decide(cause Failure, scope []*region, entry *HistoryEntry) {
 	if at := s.now.Add(delay); at.After(f.at) {
 		f.at = at
 	}
-	s.running = false
+	s.running, s.awaiting = false, false
 	if s.state != JobRestarting {
 		s.toJob(JobRestarting, &cause)
 	}
@@ -175,8 +175,18 @@ func (s *step) restart(f *failover) {
 	s.forget(f)
 	s.attempt++
 	s.restarts++
+	if f.rescale {
+		s.rescales++
+	}
 	if len(f.regions) == len(s.regions) {
 		s.stopping = false
+	}
+	if s.cfg.Adaptive {
+		for _, r := range f.regions {
+			r.pending = nil
+		}
+		s.await()
+		return
 	}
 	for _, r := range f.regions {
 		r.pending = nil

@@ -40,6 +40,9 @@ type Config struct {
 	// With blocking edges there are regions all the same, since they are what is
 	// scheduled.
 	Full bool
+	// Adaptive makes every attempt wait for Scale, which says with which parallelism
+	// it runs; all tasks run again together. There are no blocking edges then.
+	Adaptive bool
 	// Restart decides on restarts; nil means NoRestart.
 	Restart Strategy
 	// History is how many root exceptions are kept
@@ -153,7 +156,9 @@ type Graph struct {
 	truncated bool
 	cause     *Failure // why the job FAILED
 	restarts  int
+	rescales  int
 
+	awaiting   bool        // Scale
 	running    bool        // AllRunning was given out since the last restart
 	failovers  []*failover // that are under way
 	stopping   bool        // only all tasks can run again
@@ -175,17 +180,27 @@ func New(cfg Config, now time.Time) *Graph {
 		cfg.Submitted = now
 	}
 	g := &Graph{cfg: cfg, state: JobCreated, times: map[JobState]time.Time{JobInitializing: cfg.Submitted, JobCreated: now},
-		index: map[TaskID]int{}, previous: map[TaskID][]*Execution{}, offsets: map[string]int{}}
+		previous: map[TaskID][]*Execution{}}
+	g.populate(now)
+	return g
+}
+
+// populate makes the tasks and regions of the vertices, for the current attempt.
+func (g *Graph) populate(now time.Time) {
+	g.tasks, g.regions, g.count = nil, nil, tally{}
+	g.index = map[TaskID]int{}
 	g.placeGroups()
 	for i := range g.cfg.Vertices {
 		v := &g.cfg.Vertices[i]
 		for s := range v.Parallelism {
 			g.index[TaskID{v.ID, s}] = len(g.tasks)
-			g.tasks = append(g.tasks, &Execution{Vertex: v, Subtask: s, State: TaskCreated, Times: map[TaskState]time.Time{TaskCreated: now}})
+			g.tasks = append(g.tasks, &Execution{Vertex: v, Subtask: s, Attempt: g.attempt, State: TaskCreated, Times: map[TaskState]time.Time{TaskCreated: now}})
 		}
 	}
 	g.divide()
-	return g
+	for _, r := range g.regions {
+		r.attempt = g.attempt
+	}
 }
 
 // placeGroups gives each slot-sharing group the numbers of its slots, as many
@@ -193,6 +208,7 @@ func New(cfg Config, now time.Time) *Graph {
 func (g *Graph) placeGroups() {
 	sizes := map[string]int{}
 	var order []string
+	g.offsets, g.need = map[string]int{}, 0
 	for _, v := range g.cfg.Vertices {
 		if _, known := sizes[v.Group]; !known {
 			order = append(order, v.Group)

@@ -15,7 +15,7 @@ import (
 
 // The scripts know four commands:
 //
-//	job [restart=none|fixed|rate|exponential] [attempts=N] [delay=D] [full]   input: one "name:parallelism [coupled] [group=G]" or
+//	job [restart=none|fixed|rate|exponential] [attempts=N] [delay=D] [full] [adaptive]   input: one "name:parallelism [coupled] [group=G]" or
 //	                                                                         "a -> b forward|rescale|hash [blocking]" a line
 //	step t=D                        input: one event a line; output: actions
 //	state                           output: job, tasks, history
@@ -54,7 +54,7 @@ func duration(t *testing.T, d *datadriven.TestData, key string) time.Duration {
 }
 
 func scriptJob(t *testing.T, d *datadriven.TestData) *Graph {
-	cfg := Config{JobID: "job", Name: "test", Full: d.HasArg("full")}
+	cfg := Config{JobID: "job", Name: "test", Full: d.HasArg("full"), Adaptive: d.HasArg("adaptive")}
 	for line := range strings.Lines(d.Input) {
 		f := strings.Fields(line)
 		if len(f) >= 4 && f[1] == "->" {
@@ -124,8 +124,26 @@ func scriptSteps(t *testing.T, d *datadriven.TestData, g *Graph) string {
 	return out.String()
 }
 
+// scaleEvent reads "scale a:2 b:1", "rescale" and "fatal MESSAGE".
+func scaleEvent(f []string) Event {
+	switch f[0] {
+	case "rescale":
+		return Rescale{"other slots"}
+	case "fatal":
+		return GlobalFailure{Failure{Message: strings.Join(f[1:], " "), Retry: RetryNone}}
+	}
+	p := map[string]int{}
+	for _, a := range f[1:] {
+		name, n, _ := strings.Cut(a, ":")
+		p[name], _ = strconv.Atoi(n)
+	}
+	return Scale{p}
+}
+
 func scriptEvents(t *testing.T, d *datadriven.TestData, g *Graph, f []string) []Event {
 	switch f[0] {
+	case "scale", "rescale", "fatal":
+		return []Event{scaleEvent(f)}
 	case "start":
 		return []Event{Start{}}
 	case "slots":
@@ -202,6 +220,11 @@ func actionString(a Action) string {
 		return fmt.Sprintf("schedule attempt %d slots %d:%s", a.Attempt, a.Slots, names(a.Tasks))
 	case Deploy:
 		return "deploy" + names(a.Tasks)
+	case Restarting:
+		if a.Rescale {
+			return "restarting, to be rescaled"
+		}
+		return fmt.Sprintf("Restarting{Delay:%s Others:%t}", a.Delay, a.Others)
 	case Ended:
 		return fmt.Sprintf("ended %s%s", a.State, because(a.Cause))
 	}
@@ -229,6 +252,9 @@ func because(f *Failure) string {
 func describe(g *Graph) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "job %s attempt %d restarts %d\n", g.State(), g.Attempt(), g.Restarts())
+	if g.cfg.Adaptive {
+		fmt.Fprintf(&b, "awaiting %t rescalable %t rescales %d slots %d\n", g.Awaiting(), g.Rescalable(), g.Rescales(), g.Slots())
+	}
 	for _, e := range g.Tasks() {
 		fmt.Fprintf(&b, "%s attempt %d %s on %q, %d earlier\n", e.Name(), e.Attempt, e.State, e.Slot.Worker, len(g.Previous(e.ID())))
 	}

@@ -57,6 +57,7 @@ type failover struct {
 	alive   int       // regions with tasks that have not ended
 	at      time.Time // not before
 	entry   *HistoryEntry
+	rescale bool // nothing failed
 }
 
 // divide makes the regions.
@@ -80,7 +81,7 @@ func (g *Graph) divide() {
 			u.joinEdge(e.Partitioning, first[from.ID], from.Parallelism, first[to.ID], to.Parallelism)
 		}
 	}
-	if g.cfg.Full && !g.staged {
+	if (g.cfg.Full || g.cfg.Adaptive) && !g.staged {
 		u.joinAll(0, len(g.tasks))
 	}
 	byRoot := map[int]*region{}

@@ -115,6 +115,8 @@ type CancelTasks struct {
 type Restarting struct {
 	Delay  time.Duration
 	Others bool
+	// Rescale tells that they did not fail: the job gets another parallelism.
+	Rescale bool
 }
 
 // Ended tells that the job is over here and nothing of it runs.
@@ -148,10 +150,18 @@ func (g *Graph) Step(now time.Time, ev Event) []Action {
 	}
 	switch ev := ev.(type) {
 	case Start:
-		if s.state == JobCreated {
+		switch {
+		case s.state != JobCreated:
+		case s.cfg.Adaptive:
+			s.await()
+		default:
 			s.toJob(JobRunning, nil)
 			s.schedule(ready(s.regions))
 		}
+	case Scale:
+		s.scale(ev)
+	case Rescale:
+		s.rescale(ev)
 	case SlotsReady:
 		s.slotsReady(ev)
 	case TaskReport:

@@ -12,6 +12,11 @@
 // memory is their share; slots taken later make another worker. A job keeps its
 // slots over a failover, except those it lost.
 //
+// An adaptive job (adaptive.go) tells how many slots it desires, which counts for
+// the TaskManagers that are asked for, and takes what it finds. When it takes less
+// than it holds it gives workers back, and for the slots of a worker that it needs
+// in part another one is started, unless it has all of its TaskManager.
+//
 // Invariants:
 //
 //	one-holder     a slot has at most one worker; it is free again only when

@@ -83,6 +83,11 @@ type request struct {
 	slots     int
 	pending   bool // not answered yet
 	since     time.Time
+
+	// Of an adaptive job:
+	adaptive bool
+	desired  int
+	told     int // Available; -1: not yet
 }
 
 // Pool is the slot pool of a cluster.
@@ -178,25 +183,32 @@ func (p *Pool) Deadline() time.Time {
 
 // surplus is how many TaskManagers may be released.
 func (p *Pool) surplus() int {
-	if p.missing() > 0 {
+	wanted := p.wanted()
+	if wanted > p.sum.open {
 		return 0
 	}
 	idle := p.sum.taskManagers - p.sum.busy
+	per := p.cfg.SlotsPerTaskManager
+	// What a job desires stays, though the job may not take it yet.
+	reserved := (max(0, wanted-(p.sum.free-idle*per)) + per - 1) / per
 	keep := max(p.cfg.Min-p.sum.busy, 0)
 	if p.sum.busy > 0 {
 		keep = max(keep, p.cfg.Redundant)
 	}
-	return idle - keep
+	return idle - max(keep, reserved)
 }
 
 // missing is how many slots jobs want beyond those that are free or about to
 // be.
-func (p *Pool) missing() int {
+func (p *Pool) missing() int { return max(0, p.wanted()-p.sum.open) }
+
+// wanted is how many slots jobs want beyond those that they hold.
+func (p *Pool) wanted() int {
 	n := 0
 	for _, r := range p.requests {
-		n += max(0, r.slots-p.sum.held[r.job])
+		n += max(0, r.slots-p.sum.held[r.job], r.desired-p.sum.held[r.job])
 	}
-	return max(0, n-p.sum.open)
+	return n
 }
 
 func (p *Pool) find(job string) *request {

@@ -80,6 +80,10 @@ func scriptEvent(t *testing.T, d *datadriven.TestData, f []string) Event {
 		return Gone{ID: f[1], Reason: "lost"}
 	case "request":
 		return Request{Job: f[1], Name: f[1], Slots: n}
+	case "desire":
+		return Desire{Job: f[1], Name: f[1], Slots: n}
+	case "take":
+		return Take{Job: f[1], Slots: n}
 	case "release":
 		return Release{Job: f[1]}
 	case "ended":
@@ -124,7 +128,7 @@ func TestRandom(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, uint64(round)))
 		p := New(Config{Spread: r.IntN(2) == 0, Elastic: r.IntN(4) > 0, SlotsPerTaskManager: 1 + r.IntN(4), Min: r.IntN(2),
 			Redundant: r.IntN(2), IdleTimeout: 30 * time.Second, RequestTimeout: time.Minute, WorkerPrefix: "w"})
-		c := &simulation{t: t, r: r, p: p, workers: map[string]string{}, wanted: map[string]int{}, now: zero}
+		c := &simulation{t: t, r: r, p: p, workers: map[string]string{}, wanted: map[string]int{}, available: map[string]int{}, now: zero}
 		c.apply(Begin{})
 		for range 200 {
 			c.now = c.now.Add(time.Duration(r.IntN(5000)) * time.Millisecond)
@@ -146,6 +150,8 @@ type simulation struct {
 	workers  map[string]string // running: worker -> TaskManager
 	stopping []string
 	wanted   map[string]int
+	// available is what adaptive jobs were told last.
+	available map[string]int
 }
 
 func (c *simulation) random() {
@@ -153,14 +159,23 @@ func (c *simulation) random() {
 	switch c.r.IntN(8) {
 	case 0, 1:
 		n := 1 + c.r.IntN(6)
+		if c.r.IntN(2) == 0 { // an adaptive job, whose need changes
+			job = fmt.Sprintf("adaptive%d", c.r.IntN(3))
+			c.desires(job, n)
+			return
+		}
 		if w, ok := c.wanted[job]; ok {
 			n = w // a job's need does not change
 		}
 		c.wanted[job] = n
 		c.apply(Request{Job: job, Name: job, Slots: n})
 	case 2:
+		if c.r.IntN(2) == 0 {
+			job = fmt.Sprintf("adaptive%d", c.r.IntN(3))
+		}
 		delete(c.wanted, job)
 		c.apply(Release{Job: job})
+		delete(c.available, job)
 	case 3:
 		c.launch()
 	case 4:
@@ -186,6 +201,21 @@ func (c *simulation) random() {
 		}
 	default:
 		c.apply(Tick{})
+	}
+}
+
+// desires lets an adaptive job want n slots, and takes what it could have.
+func (c *simulation) desires(job string, n int) {
+	if _, before := c.wanted[job]; !before || c.r.IntN(2) == 0 {
+		c.wanted[job] = max(1, c.wanted[job])
+		c.apply(Desire{Job: job, Name: job, Slots: n})
+	}
+	if k := min(c.available[job], n); k > 0 {
+		c.wanted[job] = k
+		c.apply(Take{Job: job, Slots: k})
+		if held := len(c.p.Held(job)); held > k {
+			c.t.Fatalf("job %s holds %d slots and took %d", job, held, k)
+		}
 	}
 }
 
@@ -225,7 +255,7 @@ func (c *simulation) apply(ev Event) {
 		case StopWorker:
 			c.stopping = append(c.stopping, a.Worker)
 		case Allocated:
-			if len(a.Slots) != c.wanted[a.Job] {
+			if len(a.Slots) != c.wanted[a.Job] { // Whole is not drawn
 				c.t.Fatalf("job %s got %d of %d slots", a.Job, len(a.Slots), c.wanted[a.Job])
 			}
 			for _, s := range a.Slots {
@@ -233,6 +263,12 @@ func (c *simulation) apply(ev Event) {
 					c.t.Fatalf("slot of worker %s, which does not run on %s", s.Worker, s.TaskManager)
 				}
 			}
+		case Refused:
+			if c.available[a.Job] >= c.wanted[a.Job] {
+				c.t.Fatalf("job %s could have %d slots and was refused %d", a.Job, c.available[a.Job], c.wanted[a.Job])
+			}
+		case Available:
+			c.available[a.Job] = a.Slots
 		case Declare:
 			c.declared = a.TaskManagers
 		case ReleaseTaskManager:

@@ -29,6 +29,21 @@ type Request struct {
 	Slots     int
 }
 
+// Desire tells how many slots an adaptive job would like to have: it is told by
+// Available what it could have, and takes with Take what it runs on.
+type Desire struct {
+	Job, Name string
+	Slots     int
+}
+
+// Take is an adaptive job's wish to hold that many slots, now, while nothing of it
+// runs. What it holds beyond them is given back. The answer is Allocated, or
+// Refused when there are too few.
+type Take struct {
+	Job   string
+	Slots int
+}
+
 // Release tells that a job is over: its workers are stopped.
 type Release struct{ Job string }
 
@@ -46,6 +61,8 @@ func (Begin) event()       {}
 func (Joined) event()      {}
 func (Gone) event()        {}
 func (Request) event()     {}
+func (Desire) event()      {}
+func (Take) event()        {}
 func (Release) event()     {}
 func (WorkerEnded) event() {}
 func (Abandon) event()     {}
@@ -74,6 +91,16 @@ type Allocated struct {
 // Denied answers a Request that could not be met in time.
 type Denied struct{ Job, Reason string }
 
+// Refused answers a Take that cannot be met.
+type Refused struct{ Job string }
+
+// Available tells an adaptive job how many slots it holds or could take: first as
+// an answer to Desire, then whenever that changes.
+type Available struct {
+	Job   string
+	Slots int
+}
+
 // WorkerLost tells a job that a worker it holds is gone.
 type WorkerLost struct{ Job, Worker, Reason string }
 
@@ -87,6 +114,8 @@ func (StartWorker) action()        {}
 func (StopWorker) action()         {}
 func (Allocated) action()          {}
 func (Denied) action()             {}
+func (Refused) action()            {}
+func (Available) action()          {}
 func (WorkerLost) action()         {}
 func (Declare) action()            {}
 func (ReleaseTaskManager) action() {}
@@ -109,6 +138,10 @@ func (p *Pool) Step(now time.Time, ev Event) []Action {
 		s.gone(ev)
 	case Request:
 		s.request(ev)
+	case Desire:
+		s.desire(ev)
+	case Take:
+		s.takeNow(ev)
 	case Release:
 		s.release(ev.Job)
 	case WorkerEnded:
@@ -120,6 +153,7 @@ func (p *Pool) Step(now time.Time, ev Event) []Action {
 	s.expire()
 	s.shrink()
 	s.declare()
+	s.tellAvailable()
 	return s.out
 }
 
@@ -218,6 +252,10 @@ func (s *step) serve() {
 		}
 		held := s.sum.held[r.job]
 		if held+s.sum.free < r.slots {
+			if r.adaptive && held+s.sum.open < r.slots { // not even once workers have ended
+				r.pending = false
+				s.do(Refused{Job: r.job})
+			}
 			continue
 		}
 		s.take(r, r.slots-held)
