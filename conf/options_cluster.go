@@ -76,6 +76,19 @@ var (
 	JobManagerResourceID = StringOption("jobmanager.resource-id", "", "Name of the JobManager in logs; random when it is not set.").Optional()
 	// JobManagerFailoverStrategy (jobmanager.execution.failover-strategy) is what restarts after a task failed.
 	JobManagerFailoverStrategy = EnumOption("jobmanager.execution.failover-strategy", FailoverRegion, []FailoverStrategy{FailoverFull, FailoverRegion}, nil, "What is restarted after a task failed: all tasks (full) or its pipelined region (region).")
+	// JobManagerScheduler (jobmanager.scheduler) is what decides with which parallelism jobs run.
+	JobManagerScheduler = EnumOption("jobmanager.scheduler", SchedulerDefault, []Scheduler{SchedulerDefault, SchedulerAdaptive, SchedulerAdaptiveBatch}, map[string]Scheduler{"ng": SchedulerDefault},
+		"How jobs get their slots. With Default a job waits for all slots of its configured parallelism. With Adaptive a job that never ends starts with what there is within its bounds, and is rescaled when slots come or go, or its bounds change (PUT /jobs/:jobid/resource-requirements). Jobs in BATCH always have the Default one; AdaptiveBatch is read as Default.")
+	// AdaptiveResourceWaitTimeout (jobmanager.adaptive-scheduler.resource-wait-timeout) bounds the wait for sufficient slots.
+	AdaptiveResourceWaitTimeout = DurationOption("jobmanager.adaptive-scheduler.resource-wait-timeout", 5*time.Minute, "How long a job of the adaptive scheduler waits, at its start and after a failure, for the slots of its lower bounds before it fails; a negative duration waits for ever.")
+	// AdaptiveResourceStabilizationTimeout (jobmanager.adaptive-scheduler.resource-stabilization-timeout) is how long a job waits for more than sufficient slots.
+	AdaptiveResourceStabilizationTimeout = DurationOption("jobmanager.adaptive-scheduler.resource-stabilization-timeout", 10*time.Second, "How long a job of the adaptive scheduler waits for all slots that it desires once there are enough for its lower bounds.")
+	// AdaptiveMinParallelismIncrease (jobmanager.adaptive-scheduler.min-parallelism-increase) is the least increase worth a rescale.
+	AdaptiveMinParallelismIncrease = PositiveOption("jobmanager.adaptive-scheduler.min-parallelism-increase", 1, "Least increase in the parallelism of a vertex for which a running job is rescaled, unless the increase reaches what the job desires.")
+	// AdaptiveScalingIntervalMin (jobmanager.adaptive-scheduler.scaling-interval.min) is the least time between rescales.
+	AdaptiveScalingIntervalMin = DurationOption("jobmanager.adaptive-scheduler.scaling-interval.min", 30*time.Second, "Least time that a job runs before it is rescaled.", "jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling")
+	// AdaptiveScalingIntervalMax (jobmanager.adaptive-scheduler.scaling-interval.max) is after which a small increase counts, too.
+	AdaptiveScalingIntervalMax = DurationOption("jobmanager.adaptive-scheduler.scaling-interval.max", 0, "Time after which a job is rescaled even by less than jobmanager.adaptive-scheduler.min-parallelism-increase; never when it is not set.").Optional()
 	// JobManagerAttemptsHistorySize (jobmanager.execution.attempts-history-size) bounds remembered attempts.
 	JobManagerAttemptsHistorySize = IntOption("jobmanager.execution.attempts-history-size", 16, "Number of earlier attempts kept per subtask.", "job-manager.max-attempts-history-size")
 	// JobManagerArchiveDir (jobmanager.archive.fs.dir) is where finished jobs are archived for the history server.
@@ -93,6 +106,16 @@ type FailoverStrategy string
 const (
 	FailoverFull   FailoverStrategy = "full"
 	FailoverRegion FailoverStrategy = "region"
+)
+
+// Scheduler is what decides with which parallelism jobs run.
+type Scheduler string
+
+// Values of jobmanager.scheduler.
+const (
+	SchedulerDefault       Scheduler = "Default"
+	SchedulerAdaptive      Scheduler = "Adaptive"
+	SchedulerAdaptiveBatch Scheduler = "AdaptiveBatch"
 )
 
 // TaskManager.

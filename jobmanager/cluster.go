@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"goflink/control"
+	"goflink/jobmanager/adaptive"
 	"goflink/jobmanager/execution"
 	"goflink/jobmanager/rest"
 	"goflink/jobmanager/slots"
@@ -49,6 +50,14 @@ func (jm *JobManager) obey(a slots.Action) {
 	case slots.Allocated:
 		if m := jm.jobs[a.Job]; m != nil {
 			m.post(func() { m.allocated(a.Slots) })
+		}
+	case slots.Refused:
+		if m := jm.jobs[a.Job]; m != nil {
+			m.post(m.refused)
+		}
+	case slots.Available:
+		if m := jm.jobs[a.Job]; m != nil {
+			m.post(func() { m.decide(adaptive.Slots{Slots: a.Slots}) })
 		}
 	case slots.Denied:
 		if m := jm.jobs[a.Job]; m != nil {

@@ -98,6 +98,7 @@ func (m *master) jobMetrics() map[string]string {
 	put("restartingTime", down.Milliseconds())
 	put("fullRestarts", int64(m.exec.Restarts()))
 	put("numRestarts", int64(m.exec.Restarts()))
+	put("numRescales", int64(m.exec.Rescales()))
 	checkpointMetrics(m.cp.Stats(), put, out)
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"goflink/conf"
 	"goflink/control"
 	"goflink/graph"
+	"goflink/jobmanager/adaptive"
 	"goflink/jobmanager/checkpoint"
 	"goflink/jobmanager/execution"
 	"goflink/jobmanager/slots"
@@ -31,6 +32,9 @@ type master struct {
 	spec  execution.Config                  //
 	over  atomic.Pointer[ended]             // set before done is closed
 	shown atomic.Pointer[map[string]string] // figures for reporters
+
+	scaled  *graph.JobGraph // with the parallelism that it runs with
+	scaling scaling
 
 	exec *execution.Graph
 	cp   *checkpoint.Coordinator
@@ -72,7 +76,7 @@ type worker struct {
 // newMaster makes the master of a job; the checkpoint configuration says what
 // it begins from.
 func newMaster(jm *JobManager, g *graph.JobGraph, c *conf.Config, cc checkpoint.Config) *master {
-	m := &master{jm: jm, id: g.JobId, graph: g, conf: c, dir: cc.Dir, log: jm.log.With("job", g.JobId), done: make(chan struct{}),
+	m := &master{jm: jm, id: g.JobId, graph: g, scaled: g, conf: c, dir: cc.Dir, log: jm.log.With("job", g.JobId), done: make(chan struct{}),
 		workers: map[string]*worker{}, expected: map[string]bool{}, held: map[execution.TaskID][]*control.WorkerCommand{},
 		serving: map[int]*servers{}, figures: map[execution.TaskID]*taskFigures{}, replies: map[string]func(checkpoint.Reply){}, began: map[int64]time.Time{}}
 	m.ctx, m.stop = context.WithCancel(jm.ctx)
@@ -83,6 +87,8 @@ func newMaster(jm *JobManager, g *graph.JobGraph, c *conf.Config, cc checkpoint.
 	}
 	describeGraph(&m.spec, g)
 	m.spec.Full = wholeJob(g, c)
+	m.scaling.decider = m.newDecider()
+	m.spec.Adaptive = m.scaling.decider != nil
 	for _, w := range []string{stateWarning(g, c), batchWarning(g, jm.o.Conf)} {
 		if w != "" {
 			m.log.Warn(w)
@@ -151,7 +157,11 @@ func (m *master) background(f func(ctx context.Context) func()) {
 
 func (m *master) deadline() time.Time {
 	var next time.Time
-	for _, t := range []time.Time{m.exec.Deadline(), m.cp.Deadline(), m.startBy, m.cancelBy, m.client} {
+	list := []time.Time{m.exec.Deadline(), m.cp.Deadline(), m.startBy, m.cancelBy, m.client}
+	if m.scaling.decider != nil {
+		list = append(list, m.scaling.decider.Deadline())
+	}
+	for _, t := range list {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
@@ -181,6 +191,7 @@ func (m *master) tick() {
 		m.step(execution.Cancel{})
 	}
 	m.check(checkpoint.Tick{})
+	m.decide(adaptive.Tick{})
 }
 
 // execute carries out an action of the state machine.
@@ -190,6 +201,8 @@ func (m *master) execute(a execution.Action) {
 		m.logJob(a)
 	case execution.TaskSwitched:
 		m.taskSwitched(a)
+	case execution.AwaitResources:
+		m.decide(adaptive.Wait{})
 	case execution.Schedule:
 		m.schedule(a)
 	case execution.Deploy:
@@ -208,6 +221,9 @@ func (m *master) execute(a execution.Action) {
 		if !m.exec.Waiting() {
 			m.waiting, m.startBy = false, time.Time{}
 		}
+		if !a.Rescale {
+			m.decide(adaptive.Stop{})
+		}
 		m.check(checkpoint.Suspend{Reason: "the job is restarting", Others: a.Others})
 	case execution.Ended:
 		m.end(a)
@@ -223,6 +239,7 @@ func (m *master) logJob(a execution.JobSwitched) {
 	}
 	if a.To == execution.JobFailing || a.To == execution.JobCancelling {
 		m.waiting, m.startBy = false, time.Time{}
+		m.decide(adaptive.Stop{})
 		m.check(checkpoint.Suspend{Reason: "the job is " + map[bool]string{true: "failing", false: "being cancelled"}[a.To == execution.JobFailing]})
 	}
 }
@@ -258,12 +275,17 @@ func (m *master) schedule(a execution.Schedule) {
 	}
 	m.stopServing(a.Tasks)
 	m.coord.forget(m.graph, a.Tasks)
-	m.check(checkpoint.Restore{Tasks: again})
-	m.jm.loop.post(func() { m.jm.allot(slots.Request{Job: m.id, Name: m.graph.Name, Slots: a.Slots}) })
+	m.check(checkpoint.Restore{Tasks: again, Graph: m.scaled})
+	var want slots.Event = slots.Request{Job: m.id, Name: m.graph.Name, Slots: a.Slots}
+	if m.scaling.decider != nil {
+		want = slots.Take{Job: m.id, Slots: a.Slots}
+	}
+	m.jm.loop.post(func() { m.jm.allot(want) })
 }
 
 // end is reached when no task of the job runs any more and none will here.
 func (m *master) end(a execution.Ended) {
+	m.decide(adaptive.Stop{})
 	m.ending = &a
 	m.waiting, m.startBy, m.cancelBy, m.client = false, time.Time{}, time.Time{}, time.Time{}
 	m.check(checkpoint.Suspend{Reason: "the job has ended"})

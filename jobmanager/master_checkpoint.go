@@ -34,11 +34,13 @@ func (m *master) obey(a checkpoint.Action) {
 		m.completed(a)
 	case checkpoint.Aborted:
 		m.aborted(a)
+		m.rescale()
 	case checkpoint.Reply:
 		if f := m.replies[a.Token]; f != nil {
 			delete(m.replies, a.Token)
 			f(a)
 		}
+		m.rescale() // a savepoint may have been in its way
 	case checkpoint.FailJob:
 		m.step(execution.GlobalFailure{Cause: execution.Failure{Message: a.Reason, Domain: "external", Retry: "restart"}})
 	case checkpoint.FinalCommit:
@@ -240,7 +242,7 @@ func (m *master) restoreFrom(c *checkpoint.Completed) {
 	m.restored, m.assigned, m.from = true, nil, 0
 	if c != nil {
 		m.log.Info(fmt.Sprintf("Restoring job %s from %s %d @ %d for %s located at %s.", m.id, kindWord(c), c.ID, c.At.UnixMilli(), m.id, c.Dir))
-		m.assigned, m.from = checkpoint.Assign(m.graph, c), c.ID
+		m.assigned, m.from = checkpoint.Assign(m.scaled, c), c.ID
 	} else {
 		m.log.Info("No checkpoint found to restore")
 	}

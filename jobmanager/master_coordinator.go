@@ -79,7 +79,7 @@ func (m *master) startEnumerators() {
 	if !m.waiting || !m.restored || m.coord.conn == nil {
 		return
 	}
-	list, all := m.coord.idle(m.graph)
+	list, all := m.coord.idle(m.scaled)
 	if len(list) == 0 { // the regions that are run again have none
 		m.coord.ready = true
 		return
@@ -285,7 +285,7 @@ func (m *master) started(attempt int) {
 	if m.coord.running == nil {
 		m.coord.running = map[string]int{}
 	}
-	list, _ := m.coord.idle(m.graph)
+	list, _ := m.coord.idle(m.scaled)
 	for id := range list {
 		m.coord.running[id] = attempt
 	}

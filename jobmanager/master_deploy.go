@@ -33,7 +33,8 @@ func (m *master) deploy(list []*execution.Execution) {
 	var order []*deployment
 	byKey := map[deploymentKey]*deployment{}
 	places := make(map[execution.TaskID]*control.TaskLocation, len(list))
-	edges, operators := edgesOf(m.graph), map[string]int{}
+	parallelism := m.changedParallelism()
+	edges, operators := edgesOf(m.scaled), map[string]int{}
 	for _, v := range m.graph.Vertices {
 		operators[v.Id] = len(v.Operators)
 	}
@@ -42,7 +43,8 @@ func (m *master) deploy(list []*execution.Execution) {
 		d := byKey[key]
 		if d == nil {
 			d = &deployment{worker: worker, known: map[execution.TaskID]bool{}, whole: map[string]bool{}, DeployTasks: &control.DeployTasks{
-				Region: int32(e.Region()), Attempt: int32(e.Attempt), CheckpointDir: m.dir, RestoredCheckpoint: m.from}}
+				Region: int32(e.Region()), Attempt: int32(e.Attempt), CheckpointDir: m.dir, RestoredCheckpoint: m.from,
+				Parallelism: parallelism}}
 			byKey[key] = d
 			order = append(order, d)
 		}

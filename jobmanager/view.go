@@ -32,7 +32,7 @@ func (m *master) summary() rest.JobSummary {
 
 // view is the whole job.
 func (m *master) view() *rest.Job {
-	plan, err := graph.PlanJSON(m.graph)
+	plan, err := graph.PlanJSON(m.scaled)
 	if err != nil {
 		m.log.Warn("The plan cannot be shown", "error", err)
 	}
@@ -47,7 +47,7 @@ func (m *master) view() *rest.Job {
 		j.Entered[string(s)] = t
 	}
 	i := 0
-	for _, v := range m.graph.Vertices {
+	for _, v := range m.scaled.Vertices {
 		rv := rest.Vertex{ID: v.Id, Name: v.Name, SlotSharingGroup: v.SlotSharingGroup, Parallelism: int(v.Parallelism), MaxParallelism: int(v.MaxParallelism),
 			Accumulators: shown(m.accumulators(v.Id))}
 		for range v.Parallelism {

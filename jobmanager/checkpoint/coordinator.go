@@ -94,9 +94,10 @@ type Coordinator struct {
 	held      bool      // nothing more begins: the job is cancelled after a savepoint
 	committed bool      // FinalCommit was given out, or the last checkpoint completed
 
-	restoring bool // Restore waits for an answer
-	over      bool // the job ended and retains nothing
-	fenced    bool // another JobManager owns the job
+	restoring bool            // Restore waits for an answer
+	next      *graph.JobGraph // from the answer to Restore on; nil: no other one
+	over      bool            // the job ended and retains nothing
+	fenced    bool            // another JobManager owns the job
 	trash     []*trash
 	owned     map[string]bool // files outside cfg.Dir that were claimed
 
@@ -125,6 +126,7 @@ func New(cfg Config) *Coordinator {
 
 // build makes the tasks and joins each with those that feed it.
 func (c *Coordinator) build() {
+	c.tasks, c.byID = nil, map[Task]*task{}
 	byVertex := map[string][]*task{}
 	for _, v := range c.cfg.Graph.GetVertices() {
 		of := &vertex{unfinished: int(v.Parallelism)}
@@ -198,6 +200,9 @@ func (s *step) handle(ev Event) {
 	case Restore:
 		s.forget(ev.Tasks)
 		s.restoring = true
+		if s.next = nil; ev.Graph != s.cfg.Graph {
+			s.next = ev.Graph
+		}
 	case Terminate:
 		s.terminate(ev)
 	}
@@ -287,6 +292,13 @@ func (c *Coordinator) find(id int64) *pending {
 }
 
 func (c *Coordinator) allDrained() bool { return c.undrained == 0 && len(c.tasks) > 0 }
+
+// Reserved tells that a savepoint is under way or waits, or the end of the job: it
+// should not be disturbed.
+func (c *Coordinator) Reserved() bool {
+	return c.held || c.ending != "" || slices.ContainsFunc(c.queue, func(r Request) bool { return r.Kind.IsSavepoint() }) ||
+		slices.ContainsFunc(c.pending, func(p *pending) bool { return p.kind.IsSavepoint() })
+}
 
 // listening tells that there are tasks that have to hear of checkpoints.
 func (c *Coordinator) listening() bool { return c.running || c.others }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"goflink/control"
+	"goflink/graph"
 )
 
 // Event is something that happened.
@@ -84,7 +85,12 @@ type Request struct {
 // Restore asks for what the next attempt begins from; RestoreFrom answers, as
 // soon as nothing is being finalised. From here on news of Tasks is of that
 // attempt; nil means all tasks of the job.
-type Restore struct{ Tasks []Task }
+type Restore struct {
+	Tasks []Task
+	// Graph is the job's graph from the next attempt on, if its parallelism
+	// changes; then all tasks are of a new attempt. nil: as it is.
+	Graph *graph.JobGraph
+}
 
 // Terminate tells how the job ended; what is not retained is discarded.
 type Terminate struct{ Finished, Cancelled bool }

@@ -202,6 +202,10 @@ func (s *step) answerRestore() {
 		return
 	}
 	s.restoring = false
+	if s.next != nil { // not before, since what was being finalised is of the graph before
+		s.cfg.Graph, s.next = s.next, nil
+		s.build()
+	}
 	latest := s.Latest()
 	if latest != nil {
 		s.stats.restored(s.now, latest)

@@ -255,8 +255,12 @@ func (c *Coordinator) keptLists(t *task, op *graph.Operator) []*control.ListStat
 	if len(c.completed) == 0 || !slices.ContainsFunc(op.States, func(s *graph.State) bool { return declared(s.Name) }) {
 		return nil
 	}
+	states := c.completed[len(c.completed)-1].Metadata.GetStates()
+	if lists, changed := redivided(t, op.Id, states); changed {
+		return slices.DeleteFunc(lists, func(l *control.ListState) bool { return !declared(l.Name) })
+	}
 	var kept []*control.ListState
-	for _, st := range c.completed[len(c.completed)-1].Metadata.GetStates() {
+	for _, st := range states {
 		if st.OperatorId != op.Id || int(st.Subtask) != t.Subtask {
 			continue
 		}
@@ -312,4 +316,32 @@ func Resolve(dir, file string) string {
 		head, rest = "file:", dir[len("file:"):]
 	}
 	return head + path.Join(rest, file)
+}
+
+// redivided are the lists that a task of an operator has of what subtasks of
+// another parallelism wrote; false when the parallelism is the same.
+func redivided(t *task, operator string, states []*control.OperatorState) ([]*control.ListState, bool) {
+	var old []*control.OperatorState
+	for _, st := range states {
+		if st.OperatorId == operator && st.Subtask != noSubtask {
+			old = append(old, st)
+		}
+	}
+	if len(old) == 0 || old[0].Parallelism == t.vertex.Parallelism {
+		return nil, false
+	}
+	slices.SortFunc(old, func(x, y *control.OperatorState) int { return int(x.Subtask - y.Subtask) })
+	out := make([]*control.OperatorState, t.vertex.Parallelism)
+	for s := range out {
+		out[s] = &control.OperatorState{}
+	}
+	assignLists(old, out)
+	lists := out[t.Subtask].Lists
+	for _, l := range lists {
+		if l.Mode == "union" { // together they have each element once
+			n, p := len(l.Items), len(out)
+			l.Items = l.Items[t.Subtask*n/p : (t.Subtask+1)*n/p]
+		}
+	}
+	return lists, true
 }

@@ -164,7 +164,7 @@ func (w *world) again(reason string) {
 	if !others {
 		which = nil
 	}
-	w.do(Restore{which})
+	w.do(Restore{Tasks: which})
 }
 
 func (w *world) taskMoves() {

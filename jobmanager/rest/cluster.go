@@ -54,6 +54,12 @@ type JobControl interface {
 	Checkpoint(ctx context.Context, id string, kind CheckpointKind) (int64, error)
 	// DisposeSavepoint deletes a savepoint.
 	DisposeSavepoint(ctx context.Context, path string) error
+	// ResourceRequirements returns the bounds of the parallelism of a job of the adaptive scheduler, for each vertex; any
+	// other job is a BadRequest.
+	ResourceRequirements(ctx context.Context, id string) (map[string]ParallelismBounds, error)
+	// UpdateResourceRequirements gives such a job other bounds, for all of its vertices. It returns when they are durable.
+	// Bounds that do not fit the job are a BadRequest, a second update before that a Conflict.
+	UpdateResourceRequirements(ctx context.Context, id string, bounds map[string]ParallelismBounds) error
 	// ClientHeartbeat says that the client of an attached job lives, and when to take it for dead.
 	ClientHeartbeat(ctx context.Context, id string, expires time.Time) error
 }

@@ -36,6 +36,7 @@ type fakeCluster struct {
 	savepoint func(ctx context.Context) (string, error)
 	failures  []Failure
 	result    *JobResult
+	bounds    map[string]ParallelismBounds
 }
 
 func (f *fakeCluster) Slots(context.Context) (SlotOverview, error) {
@@ -89,6 +90,31 @@ func (f *fakeCluster) JobResult(_ context.Context, id string) (*JobResult, error
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.result, nil
+}
+
+func (f *fakeCluster) ResourceRequirements(_ context.Context, id string) (map[string]ParallelismBounds, error) {
+	if id != jobID {
+		return nil, JobNotFound(id)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.bounds == nil {
+		return map[string]ParallelismBounds{vertex1: {1, 4}, vertex2: {1, 1}}, nil
+	}
+	return f.bounds, nil
+}
+
+func (f *fakeCluster) UpdateResourceRequirements(_ context.Context, id string, bounds map[string]ParallelismBounds) error {
+	if id != jobID {
+		return JobNotFound(id)
+	}
+	if len(bounds) != 2 {
+		return BadRequest("The request is incomplete, missing job vertex [%s] resource requirements.", vertex2)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.bounds = bounds
+	return nil
 }
 
 func (f *fakeCluster) Cancel(_ context.Context, id string) error {

@@ -66,6 +66,8 @@ func (s *Server) jobRoutes() {
 	s.route("GET /jobs/{jobid}/accumulators", get(s.getAccumulators))
 	s.route("GET /jobs/{jobid}/execution-result", get(s.getResult))
 	s.route("GET /jobs/{jobid}/metrics", get(s.getJobMetrics))
+	s.route("GET /jobs/{jobid}/resource-requirements", get(s.getRequirements))
+	s.route("PUT /jobs/{jobid}/resource-requirements", get(s.putRequirements)) // a PUT in Flink, too: there is no twin
 	s.change(http.MethodPatch, "/jobs/{jobid}/clientHeartbeat", accepted(s.patchHeartbeat))
 	s.change(http.MethodPost, "/jobs/{jobid}/savepoints", accepted(s.postSavepoint))
 	s.route("GET /jobs/{jobid}/savepoints/{triggerid}", get(s.getSavepoint))
