@@ -12,7 +12,8 @@
 //
 // File map: jobmanager.go life of a JobManager; cluster.go TaskManagers and the
 // slot pool; server.go, stream.go the control plane; submit.go, recover.go,
-// savepoint.go how a job begins; master*.go one running job; settings.go
+// savepoint.go how a job begins; master*.go one running job (master_scale.go its
+// parallelism); settings.go
 // configuration; process.go the coordinator process; rest*.go, view.go,
 // figures.go, archive.go what REST sees; files.go folders of checkpoints;
 // loop.go the goroutine that owns state.

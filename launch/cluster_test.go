@@ -29,9 +29,17 @@ import (
 // this test binary.
 func TestMain(m *testing.M) {
 	if os.Getenv(control.EnvRole) != "" {
-		stream.Main("Stages", stages)
+		stream.Main("Stages", programs)
 	}
 	os.Exit(m.Run())
+}
+
+// programs builds the job that the arguments name.
+func programs(env *stream.Env) error {
+	if env.Args()[2] == "ADAPTIVE" {
+		return counting(env)
+	}
+	return stages(env)
 }
 
 // cluster is a JobManager and TaskManagers in this process, with real processes
@@ -46,7 +54,8 @@ type cluster struct {
 	log    *slog.Logger
 	lines  *logLines
 	wg     sync.WaitGroup
-	close  func() // ends it, and all of its processes
+	join   func(id string, slots int) // another TaskManager
+	close  func()                     // ends it, and all of its processes
 }
 
 // logLines keeps what the processes of the cluster log.
@@ -95,8 +104,9 @@ func newCluster(t *testing.T, taskManagers, slots int, config map[string]string)
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.join = func(id string, slots int) { c.taskManager(ctx, id, slots) }
 	for i := range taskManagers {
-		c.taskManager(ctx, fmt.Sprintf("tm-%d", i), slots)
+		c.join(fmt.Sprintf("tm-%d", i), slots)
 	}
 	c.close = sync.OnceFunc(func() {
 		cancel()
@@ -141,7 +151,7 @@ func (c *cluster) taskManager(ctx context.Context, id string, slots int) {
 func (c *cluster) submit(args ...string) string {
 	c.t.Helper()
 	env := stream.NewEnv(stream.Settings{Name: "Stages", Conf: c.conf, Args: args, Planning: true})
-	if err := stages(env); err != nil {
+	if err := programs(env); err != nil {
 		c.t.Fatal(err)
 	}
 	p, err := env.Program()
