@@ -85,7 +85,7 @@ func TestAdaptiveScaling(t *testing.T) {
 
 	// Two more slots: the job is at its upper bound, with the state of a checkpoint
 	// that nobody's interval was due for.
-	c.taskManager("tm2", 2)
+	tm2 := c.taskManager("tm2", 2)
 	c.size(id, "3 3")
 	d := c.deployment(1)
 	if d.RestoredCheckpoint == 0 || len(d.Parallelism) != 0 {
@@ -104,7 +104,7 @@ func TestAdaptiveScaling(t *testing.T) {
 
 	// A TaskManager is lost: one failure, which uses the only restart; then it grows
 	// again without one.
-	c.tms["tm2"].lose()
+	tm2.lose()
 	c.size(id, "1 1")
 	if j := c.job(id); len(j.Failures) != 1 {
 		t.Fatalf("%+v", j.Failures)
@@ -313,5 +313,68 @@ func TestAdaptiveWithoutFreshCheckpoint(t *testing.T) {
 	c.size(id, "2 2")
 	if d := c.deployment(1); d.RestoredCheckpoint != tr.CheckpointId || c.checkpoints(id).Failed != 1 {
 		t.Fatalf("%+v, %d failed", d, c.checkpoints(id).Failed)
+	}
+}
+
+// TestAdaptiveContainers: as many containers are asked for as the upper bounds
+// want, in both modes of a cluster; those that are not needed any more are given
+// back, and one that is lost is asked for again.
+func TestAdaptiveContainers(t *testing.T) {
+	for name, mode := range map[string]Mode{"session": Session, "dedicated": Dedicated} {
+		t.Run(name, func(t *testing.T) {
+			p := &provider{}
+			c := newCluster(t, t.TempDir(), func(o *Options) { o.Provider, o.Mode = p, mode })
+			declared := func(want int) {
+				t.Helper()
+				c.turn(fmt.Sprintf("%d TaskManagers wanted", want), func() bool { n, _ := p.state(); return n == want })
+			}
+			id := c.submit(adaptiveJobOf(4, map[string]string{"restart-strategy.type": "fixed-delay", "restart-strategy.fixed-delay.attempts": "1"}))
+			declared(2)
+			c.taskManager("tm1", 2)
+			c.size(id, "2 2")
+			declared(2)
+			c.taskManager("tm2", 2)
+			c.size(id, "4 4")
+			if err := c.bounds(id, 1, 2); err != nil {
+				t.Fatal(err)
+			}
+			c.size(id, "2 2")
+			declared(1)
+			c.turn("the release of one", func() bool { _, r := p.state(); return r != "" })
+			if err := c.bounds(id, 1, 6); err != nil {
+				t.Fatal(err)
+			}
+			declared(3)
+			tm3 := c.taskManager("tm3", 2)
+			c.size(id, "4 4")
+			tm3.lose()
+			c.size(id, "2 2")
+			declared(3)
+			if j := c.job(id); len(j.Failures) != 1 {
+				t.Fatalf("%+v", j.Failures)
+			}
+		})
+	}
+}
+
+// TestAdaptiveTogether: two jobs share what there is; the slots that one gives back
+// are the other's.
+func TestAdaptiveTogether(t *testing.T) {
+	c := newCluster(t, t.TempDir())
+	c.taskManager("tm1", 2)
+	c.taskManager("tm2", 2)
+	one := c.submit(adaptiveJobOf(3, nil))
+	c.size(one, "3 3")
+	two := c.submit(adaptiveJobOf(3, nil))
+	c.size(two, "1 1")
+	if err := c.bounds(one, 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	c.size(one, "1 1")
+	c.size(two, "3 3")
+	for _, id := range []string{one, two} {
+		if j := c.job(id); len(j.Failures) != 0 {
+			t.Fatalf("%+v", j.Failures)
+		}
 	}
 }
