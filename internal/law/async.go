@@ -22,7 +22,7 @@ func asyncKinds() []*kind {
 				if n.Ordered {
 					// Records of a key are far from each other. A restore divides what is in flight,
 					// as Flink's does: only one subtask keeps the order through it.
-					n.A, n.Par = 20+g.n(100), 2
+					n.A, n.Par, n.C = 48+g.n(100), 2, 1
 				}
 			},
 			text: func(n *Node) string {

@@ -149,10 +149,10 @@ func wanted() []string {
 var batchColumns = []string{"heap", "pebble", "chained", "single", "local", "encoded", "1-record", "step", "afresh"}
 
 // needed tells whether a cell must not be empty. Functions are a detail of their
-// operator, and operators without state have nothing to lose, those of ordered or late graphs only
-// are in few: it is enough that each was restored and rescaled. What is in idle graphs only is never killed. Few seeds run on
-// workers, and a start afresh restores nothing: that must show for classes, state
-// and edges.
+// operator, operators without state have nothing to lose, and those of ordered or late
+// graphs only are in few: it is enough that each was restored and rescaled. What is in
+// idle graphs only is not looked at. Few seeds run on workers, and a start afresh
+// restores nothing: that must show for classes, state and edges.
 func needed(row, col string) bool {
 	part, name, _ := strings.Cut(row, " ")
 	switch {

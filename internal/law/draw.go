@@ -69,6 +69,9 @@ func (g *gen) free() {
 			i++
 		}
 	}
+	if g.spec.Batch && g.n(2) == 0 {
+		g.node("keyed-broadcast") // what waits for another input is rare
+	}
 	g.sinks(pick(g, []string{"files", "each", "custom", "print", "listed"}))
 }
 

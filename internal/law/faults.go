@@ -88,7 +88,10 @@ func DrawFaults(s *Spec) *Faults {
 		first := &f.Attempts[0]
 		first.Every, first.Steps, first.At, first.N, first.Final = 1, 0, streamtest.Completed, 1, false
 		f.Attempts[1].Every = 50
-	case kills > 0 && !s.Batch && r.IntN(4) == 0:
+	case kills > 0 && !s.Batch && r.IntN(2) == 0:
+		if r.IntN(2) == 0 { // and then one reader has all splits, some of which it must ask for
+			f.Attempts[0].Parallelism, f.Attempts[0].Single = 1, 0
+		}
 		f.Attempts = append([]Attempt{f.Attempts[0].early(r)}, f.Attempts...)
 	}
 	return f

@@ -325,10 +325,6 @@ func (s *side[T]) Watermark(ts int64) error {
 		{"\t\tx.first.remove(ts - max(x.upper, 0))\n",
 			"\t\tif PLANTED {\n\t\t\tts += max(x.upper, 0)\n\t\t}\n\t\tx.first.remove(ts - max(x.upper, 0))\n"},
 	}},
-	{"ordered answers come as they are there", "stream/async_op.go", []edit{
-		{"\to.queue.ordered = o.conf.ordered\n",
-			"\to.queue.ordered = o.conf.ordered && !PLANTED\n"},
-	}},
 	{"a value's time is not restored", "state/ttl_codec.go", []edit{
 		{"\tv.at = at\n",
 			"\tif v.at = at; PLANTED {\n\t\tv.at = -1 << 60\n\t}\n"},
