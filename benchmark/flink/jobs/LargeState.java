@@ -1,3 +1,4 @@
+import java.nio.charset.StandardCharsets;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.functions.RichFlatMapFunction;
 import org.apache.flink.api.common.state.ValueState;
@@ -9,7 +10,10 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
 import org.apache.flink.util.Collector;
 
-/** A value for each key, then changes to a tenth of the keys; see benchmark/jobs. */
+/**
+ * A value for each key, then changes to a tenth of the keys; see benchmark/jobs. The text is bytes, since Flink reads strings from a
+ * local checkpoint byte by byte.
+ */
 public class LargeState {
     public static void main(String[] args) throws Exception {
         long keys = Args.num(args, "keys", 100_000);
@@ -25,7 +29,7 @@ public class LargeState {
 
     static final class Filler extends RichFlatMapFunction<Long, Tuple2<Long, Long>> {
         private final int size;
-        private transient ValueState<Tuple2<Long, String>> state;
+        private transient ValueState<Tuple2<Long, byte[]>> state;
 
         Filler(int size) {
             this.size = size;
@@ -33,25 +37,25 @@ public class LargeState {
 
         @Override
         public void open(Configuration parameters) {
-            state = getRuntimeContext().getState(new ValueStateDescriptor<>("filled", Types.TUPLE(Types.LONG, Types.STRING)));
+            state = getRuntimeContext().getState(new ValueStateDescriptor<>("filled", Types.TUPLE(Types.LONG, Types.PRIMITIVE_ARRAY(Types.BYTE))));
         }
 
         @Override
         public void flatMap(Long k, Collector<Tuple2<Long, Long>> out) throws Exception {
-            Tuple2<Long, String> v = state.value();
-            String text = v == null ? text(k) : v.f1;
+            Tuple2<Long, byte[]> v = state.value();
+            byte[] text = v == null ? text(k) : v.f1;
             long next = v == null ? 1 : v.f0 + 1;
             state.update(Tuple2.of(next, text));
             out.collect(Tuple2.of(k, next));
         }
 
-        private String text(long key) {
+        private byte[] text(long key) {
             StringBuilder b = new StringBuilder(size + 16);
             while (b.length() < size) {
                 key = Events.mix(key);
                 b.append(String.format("%016x", Long.reverseBytes(key)));
             }
-            return b.substring(0, size);
+            return b.substring(0, size).getBytes(StandardCharsets.US_ASCII);
         }
     }
 }
