@@ -18,7 +18,7 @@ func TestKillsBatch(t *testing.T) {
 	t.Parallel()
 	b := onYarn(t)
 	x := bigText(b)
-	k := &killer{b: b, r: randomness(t), left: 2, kills: map[string]int{}, victims: []string{control.RoleTaskManager}}
+	k := &killer{b: b, r: randomness(t), left: 2, staged: true, kills: map[string]int{}, victims: []string{control.RoleTaskManager}}
 	args := append([]string{"run", "-t", "yarn-per-job", "-p", "2", "-Drestart-strategy.type=fixed-delay", "-Drestart-strategy.fixed-delay.attempts=100",
 		"-Drestart-strategy.fixed-delay.delay=100ms"}, resilient...)
 	p := b.Start(testbed.Command{}, b.Bin("flink"), append(args, jobs["wordcount"], "--execution-mode", "BATCH", "--input", x.dir, "--output", b.URI("out"))...)

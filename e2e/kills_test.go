@@ -23,6 +23,8 @@ type killer struct {
 	// at least once.
 	victims []string
 	kills   map[string]int
+	// staged: the tasks of the job never run all at once.
+	staged bool
 }
 
 // resilient are options that let a job be killed as often as a test likes.
@@ -35,7 +37,7 @@ var resilient = []string{"-Dyarn.application-attempts=10", "-Dyarn.application-a
 func (k *killer) harass(p *testbed.Process, jm *testbed.JobManager, job string) {
 	for k.left > 0 && !p.Ended() {
 		pause := time.Duration(k.r.Int64N(int64(2500 * time.Millisecond)))
-		whole := k.r.IntN(2) == 0
+		whole := !k.staged && k.r.IntN(2) == 0
 		if whole && !testbed.Poll(90*time.Second, func() bool {
 			j, err := jm.Job(job)
 			return p.Ended() || err == nil && j.AllRunning()
