@@ -130,16 +130,6 @@ var batchMutants = []mutant{
 	}
 `},
 	}},
-	{"a batch does not wait for a broadcast input", "stream/batch_sort.go", []edit{
-		{`		return &unsortedIn[T]{Input: to, s: s}
-`,
-			`		if PLANTED {
-			s.open--
-			return to
-		}
-		return &unsortedIn[T]{Input: to, s: s}
-`},
-	}},
 	{"a batch is not sorted", "stream/batch_runs.go", []edit{
 		{"func (s *runSort) sort() {\n",
 			"func (s *runSort) sort() {\n\tif PLANTED {\n\t\treturn\n\t}\n"},
