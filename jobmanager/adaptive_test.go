@@ -204,7 +204,9 @@ func TestAdaptiveRefusals(t *testing.T) {
 	if got := sizes(c.job(id)); got != "2 2" {
 		t.Fatalf("%s", got)
 	}
-	_ = c.jm.REST().Cancel(context.Background(), id)
+	if err := c.jm.REST().Cancel(context.Background(), id); err != nil {
+		t.Fatal(err)
+	}
 	c.result(id)
 	refused(c.bounds(id, 1, 1), http.StatusNotFound, "CANCELED")
 

@@ -63,8 +63,9 @@ func (h hashRouter[K, T]) appendKey(dst []byte, v *T) []byte { return h.codec.Ap
 
 // sortedInput puts the sort before an input of a keyed operator in BATCH. Another
 // input of such an operator, a broadcast one, goes to it as it comes; the sort waits
-// for its end, so that all of it comes before the first key. Other operators' inputs
-// stay as they are.
+// for its end, so that all of it comes before the first key, also where exchanges are
+// not blocking and nothing holds the keyed input back (op.readsFirst). Other
+// operators' inputs stay as they are.
 func sortedInput[T any](t *task, logical int, to dataflow.Input[T], c codec.Codec[T], route router[T]) dataflow.Input[T] {
 	head, sorts := t.operators[0].(keySorted)
 	n := t.chain.Nodes[0]

@@ -123,6 +123,7 @@ func TestBatchBroadcastFirst(t *testing.T) {
 	for seed := range uint64(10) {
 		p := program(t, func(env *stream.Env) {
 			env.Configure("execution.runtime-mode", "BATCH")
+			env.Configure("execution.batch-shuffle-mode", "ALL_EXCHANGES_PIPELINED") // or it would be read first anyway
 			env.SetParallelism(2)
 			all := stream.Map(stream.Map(source(env, facts), func(e event) event { return e }).Rebalance(), func(e event) event { return e }, stream.UID("far"))
 			stream.RunBroadcast(stream.KeyBy(source(env, []event{{"b", 1, 1}, {"a", 2, 1}}), key), all, newKnowing, stream.UID("knowing")).Print()

@@ -1,8 +1,6 @@
 package stream
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // Iterations of bounded data, as Flink's DataSet API had them: the rounds are
 // unrolled into the graph, and an exchange on disk lies between them. A loop that
@@ -29,21 +27,26 @@ func Iterate[T any](initial Stream[T], rounds int, step func(s Stream[T], round 
 // (Flink's closeWith with a termination criterion). It needs
 // execution.runtime-mode BATCH, where a round is known to be over.
 func IterateUntil[T, C any](initial Stream[T], rounds int, step func(s Stream[T], round int) (next Stream[T], open Stream[C])) Stream[T] {
+	return iterateUntil("IterateUntil", initial, rounds, step)
+}
+
+func iterateUntil[T, C any](what string, initial Stream[T], rounds int, step func(s Stream[T], round int) (next Stream[T], open Stream[C])) Stream[T] {
 	s := initial
-	if !initial.env.checkRounds("IterateUntil", rounds) {
+	if !initial.env.checkRounds(what, rounds) {
 		return s
 	}
-	initial.env.needBatch("IterateUntil")
+	initial.env.batchOnly = what
 	var results []Stream[T]
 	for i := range rounds {
+		last := i+1 == rounds
 		s = inRound(s.env, i+1, func() Stream[T] {
 			next, open := step(s, i+1)
-			if i+1 == rounds {
+			if last {
 				return next
 			}
 			return passIf(next, open)
 		})
-		if i+1 < rounds {
+		if !last {
 			results = append(results, Side(s, ended[T]()))
 		}
 	}
@@ -59,27 +62,12 @@ func IterateUntil[T, C any](initial Stream[T], rounds int, step func(s Stream[T]
 // once.
 func IterateDelta[K comparable, S, W any](solution Stream[S], key func(S) K, work Stream[W], rounds int,
 	step func(solution Keyed[K, S], work Stream[W], round int) (changed Stream[S], next Stream[W])) Stream[S] {
-	if !solution.env.checkRounds("IterateDelta", rounds) {
-		return solution
-	}
-	solution.env.needBatch("IterateDelta")
-	var results []Stream[S]
-	for i := range rounds {
-		solution = inRound(solution.env, i+1, func() Stream[S] {
-			changed, next := step(KeyBy(solution, key), work, i+1)
-			work = next
-			both := ConnectKeyed(KeyBy(solution, key), KeyBy(changed, key))
-			updated := CoGroup(both.Whole(), replace[K, S], Name("Solution"))
-			if i+1 == rounds {
-				return updated
-			}
-			return passIf(updated, next)
-		})
-		if i+1 < rounds {
-			results = append(results, Side(solution, ended[S]()))
-		}
-	}
-	return solution.Union(results...)
+	return iterateUntil("IterateDelta", solution, rounds, func(s Stream[S], round int) (Stream[S], Stream[W]) {
+		changed, next := step(KeyBy(s, key), work, round)
+		work = next
+		both := ConnectKeyed(KeyBy(s, key), KeyBy(changed, key))
+		return CoGroup(both.Whole(), replace[K, S], Name("Solution")), next
+	})
 }
 
 // replace emits the new element of a key, or else the old one.
@@ -99,8 +87,6 @@ func (e *Env) checkRounds(what string, rounds int) bool {
 	}
 	return rounds >= 1
 }
-
-func (e *Env) needBatch(what string) { e.batchOnly = what }
 
 // inRound adds what f adds as part of a round.
 func inRound[T any](e *Env, round int, f func() Stream[T]) Stream[T] {

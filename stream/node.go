@@ -91,7 +91,8 @@ func connect[T any](s Stream[T], to *op, logical int) {
 	}
 }
 
-// readsFirst has a logical input read to its end before the other one, in BATCH.
+// readsFirst has a logical input read to its end before the other one, in BATCH with
+// blocking exchanges: there what is not read waits on disk.
 func (o *op) readsFirst(logical int) {
 	for _, in := range o.node.Inputs {
 		in.First = in.Logical == logical

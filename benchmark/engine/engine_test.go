@@ -37,21 +37,28 @@ func duration(name string, def time.Duration) time.Duration {
 	return def
 }
 
-// chosen are the scenarios that JOBS names, all without it.
-func chosen(t *testing.T) []scenario {
-	names := os.Getenv("JOBS")
-	if names == "" {
-		return scenarios
+// others are the names in JOBS that are no scenarios.
+var others = []string{"latency", "state"}
+
+// named tells whether JOBS names a job or is empty; a name that there is not fails
+// the test.
+func named(t *testing.T, job string) bool {
+	jobs := os.Getenv("JOBS")
+	if jobs == "" {
+		return true
 	}
-	var out []scenario
-	for name := range strings.SplitSeq(names, ",") {
-		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.key == name })
-		if i < 0 {
+	list := strings.Split(jobs, ",")
+	for _, name := range list {
+		if !slices.Contains(others, name) && !slices.ContainsFunc(scenarios, func(s scenario) bool { return s.key == name }) {
 			t.Fatalf("JOBS: there is no job %q", name)
 		}
-		out = append(out, scenarios[i])
 	}
-	return out
+	return slices.Contains(list, job)
+}
+
+// chosen are the scenarios that JOBS names.
+func chosen(t *testing.T) []scenario {
+	return slices.DeleteFunc(slices.Clone(scenarios), func(s scenario) bool { return !named(t, s.key) })
 }
 
 // result is one measurement.
@@ -62,9 +69,13 @@ type result struct {
 }
 
 func TestThroughput(t *testing.T) {
+	list := chosen(t)
+	if len(list) == 0 {
+		t.Skip("JOBS names others")
+	}
 	program := build(t)
 	table := &figures.Table{}
-	for _, s := range chosen(t) {
+	for _, s := range list {
 		t.Run(s.key, func(t *testing.T) { compare(t, program, s, table) })
 	}
 	fmt.Printf("\n%d rounds, %v after %v of warm-up, medians; %d CPUs\n\n%s\n", rounds, measure, warmup, runtime.NumCPU(), table.Text())

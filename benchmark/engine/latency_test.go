@@ -25,7 +25,7 @@ const bufferTimeout = "100"
 // TestLatency measures the way of a record from the source through an exchange
 // by key to the sink, at half of the rate that Flink can do at most.
 func TestLatency(t *testing.T) {
-	if os.Getenv("JOBS") != "" && os.Getenv("JOBS") != "latency" {
+	if !named(t, "latency") {
 		t.Skip("JOBS names others")
 	}
 	b := testbed.New(t, testbed.Options{})

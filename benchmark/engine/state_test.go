@@ -5,7 +5,6 @@ package engine
 import (
 	"fmt"
 	"net/http"
-	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -52,7 +51,7 @@ type stateFigures struct {
 // the keys has changed, and how long a job takes to run again from it with the
 // same and with another parallelism.
 func TestState(t *testing.T) {
-	if os.Getenv("JOBS") != "" && os.Getenv("JOBS") != "state" {
+	if !named(t, "state") {
 		t.Skip("JOBS names others")
 	}
 	program := build(t)

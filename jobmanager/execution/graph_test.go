@@ -125,7 +125,7 @@ func scriptSteps(t *testing.T, d *datadriven.TestData, g *Graph) string {
 }
 
 // scaleEvent reads "scale a:2 b:1", "rescale" and "fatal MESSAGE".
-func scaleEvent(f []string) Event {
+func scaleEvent(t *testing.T, d *datadriven.TestData, f []string) Event {
 	switch f[0] {
 	case "rescale":
 		return Rescale{"other slots"}
@@ -135,7 +135,10 @@ func scaleEvent(f []string) Event {
 	p := map[string]int{}
 	for _, a := range f[1:] {
 		name, n, _ := strings.Cut(a, ":")
-		p[name], _ = strconv.Atoi(n)
+		var err error
+		if p[name], err = strconv.Atoi(n); err != nil {
+			d.Fatalf(t, "%s", err)
+		}
 	}
 	return Scale{p}
 }
@@ -143,7 +146,7 @@ func scaleEvent(f []string) Event {
 func scriptEvents(t *testing.T, d *datadriven.TestData, g *Graph, f []string) []Event {
 	switch f[0] {
 	case "scale", "rescale", "fatal":
-		return []Event{scaleEvent(f)}
+		return []Event{scaleEvent(t, d, f)}
 	case "start":
 		return []Event{Start{}}
 	case "slots":

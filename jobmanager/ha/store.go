@@ -55,28 +55,16 @@ func (s *Store) Epoch() int64 { return s.epoch }
 // PutJob makes a job known, so that later attempts go on with it. A job that is
 // known already is fs.ErrExist.
 func (s *Store) PutJob(ctx context.Context, jobID string, jobGraph []byte) error {
-	if s.fs == nil {
-		return nil
-	}
-	if len(jobGraph) > maxRecord-1024 {
-		return fmt.Errorf("job %s: a job graph of %d bytes is larger than %d", jobID, len(jobGraph), maxRecord-1024)
-	}
 	record := &hapb.Record{Body: &hapb.Record_PutJob{PutJob: &hapb.PutJob{JobId: jobID, Graph: jobGraph}}}
-	return s.change(ctx, "put job", jobID, kindJob, record, func(e *entry, name recordName) (*entry, []*recordName) {
+	return s.changeGraph(ctx, "put job", jobID, kindJob, jobGraph, record, func(e *entry, name recordName) (*entry, []*recordName) {
 		return &entry{graph: &name}, nil
 	})
 }
 
 // UpdateJob gives a job that is known another graph: later attempts go on with it.
 func (s *Store) UpdateJob(ctx context.Context, jobID string, jobGraph []byte) error {
-	if s.fs == nil {
-		return nil
-	}
-	if len(jobGraph) > maxRecord-1024 {
-		return fmt.Errorf("job %s: a job graph of %d bytes is larger than %d", jobID, len(jobGraph), maxRecord-1024)
-	}
 	record := &hapb.Record{Body: &hapb.Record_UpdateJob{UpdateJob: &hapb.UpdateJob{JobId: jobID, Graph: jobGraph}}}
-	return s.change(ctx, "update job", jobID, kindUpdate, record, func(e *entry, name recordName) (*entry, []*recordName) {
+	return s.changeGraph(ctx, "update job", jobID, kindUpdate, jobGraph, record, func(e *entry, name recordName) (*entry, []*recordName) {
 		// The record that it began with stays: what lies between refers to it.
 		old := e.update
 		e.update = &name
@@ -175,6 +163,17 @@ func (s *Store) allowed(kind, jobID string) (*entry, error) {
 // update changes the entry of a job after its record was published, and returns
 // the files that it superseded, in the order of their removal.
 type update func(e *entry, name recordName) (*entry, []*recordName)
+
+// changeGraph is change for a record with a job graph.
+func (s *Store) changeGraph(ctx context.Context, what, jobID, kind string, jobGraph []byte, record *hapb.Record, up update) error {
+	if s.fs == nil {
+		return nil
+	}
+	if len(jobGraph) > maxRecord-1024 {
+		return fmt.Errorf("job %s: a job graph of %d bytes is larger than %d", jobID, len(jobGraph), maxRecord-1024)
+	}
+	return s.change(ctx, what, jobID, kind, record, up)
+}
 
 // change publishes one record.
 func (s *Store) change(ctx context.Context, what, jobID, kind string, record *hapb.Record, up update) error {
