@@ -8,6 +8,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -94,6 +95,17 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// cancelAll ends the jobs of the applications that run: in application mode the
+// client leaves once they are there.
+func cancelAll(b *testbed.Bed) {
+	b.T.Helper()
+	for _, a := range b.Applications() {
+		if !a.Ended() {
+			b.Flink("cancel", "-t", "yarn-application", "-Dyarn.application.id="+a.ID, b.Of(a.ID).OnlyJob(time.Minute))
+		}
+	}
+}
+
 // TestInterruptEarly is Ctrl-C at any moment of a submission: nothing stays.
 func TestInterruptEarly(t *testing.T) {
 	t.Parallel()
@@ -105,15 +117,16 @@ func TestInterruptEarly(t *testing.T) {
 			pause := time.Duration(r.Int64N(int64(1500 * time.Millisecond)))
 			if p.EndedWithin(pause) {
 				t.Logf("submitted within %v", pause)
-				for _, a := range b.Applications() { // in application mode the client leaves
-					if !a.Ended() {
-						b.Flink("cancel", "-t", "yarn-application", "-Dyarn.application.id="+a.ID, b.Of(a.ID).OnlyJob(time.Minute))
-					}
-				}
+				cancelAll(b)
 				continue
 			}
 			p.Signal(syscall.SIGINT)
-			if res := p.Wait(goneLimit); res.Code != 130 {
+			switch res := p.Wait(goneLimit); {
+			case res.Code == 0 && action[0] == "run-application" && strings.Contains(res.Stdout, "YARN application has been deployed successfully."):
+				t.Logf("submitted just before the signal, after %v", pause) // the client was on its way out
+				cancelAll(b)
+				continue
+			case res.Code != 130:
 				t.Errorf("after %v\n%s", pause, res)
 			}
 			b.Eventually("no application runs", goneLimit, func() bool {
